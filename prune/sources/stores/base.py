@@ -1,0 +1,83 @@
+"""The seam between the storage layouts and the place that holds the files.
+
+Paths are relative to the store's root, with ``/`` between segments and no ``.`` or ``..``. A *folder* exists in an
+object store when a key starts with its path; everything the layouts need can be said in these few verbs.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One name in a folder. ``kind``: a file, a folder, or anything else (a link, a socket): never followed."""
+
+    name: str
+    kind: str  # "file" | "folder" | "other"
+
+
+class Stat(msgspec.Struct, frozen=True, gc=False):
+    """Size in bytes and time of last change, whole seconds since 1970 in UTC."""
+
+    size: int
+    time: int
+
+
+class Store(Protocol):
+    """A tree of files. Every method raises ``OSError`` (``FileNotFoundError`` and its kin) as the disk would."""
+
+    name: str
+
+    def entries(self, folder: str) -> list[Entry]:
+        """Return what a folder holds, sorted by name. Raises ``FileNotFoundError`` when there is no such folder."""
+        ...
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return a file's bytes. Raises ``Unreadable`` when it is longer than ``limit`` or no plain file."""
+        ...
+
+    def stat(self, path: str) -> Stat:
+        """Return size and time of a plain file. Raises ``Unreadable`` when it is none."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is a file or folder (or anything else) at ``path``."""
+        ...
+
+    def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
+        """Yield ``(name, stat of name/data)`` for each sub-folder of ``folder``; ``None`` where data is missing
+        or no plain file. The one bulk listing: an object store answers it with a single listing by prefix."""
+        ...
+
+    def files(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        """Yield ``(path, stat)`` of every plain file below ``folder``, in no particular order."""
+        ...
+
+    def write(self, path: str, body: bytes) -> None:
+        """Write a file whole or not at all, durably, making its folders; an existing one is replaced."""
+        ...
+
+    def append(self, path: str, body: bytes) -> None:
+        """Add to the end of a file, durably: when this returns, a power cut loses nothing of it."""
+        ...
+
+    def move(self, source: str, target: str) -> None:
+        """Move a file or a whole folder to a path where nothing is yet, making the target's parent folders.
+
+        On a disk one atomic rename. Raises ``FileExistsError`` when something is at ``target``, ``Refused`` when
+        a link lies on either path."""
+        ...
+
+    def settle(self, paths: list[str]) -> None:
+        """Make earlier moves into and out of the folders ``paths`` durable (fsync of directories on a disk)."""
+        ...
+
+    def remove(self, path: str) -> int:
+        """Remove a file or a whole folder for good and return the bytes of the plain files that it held.
+        Links are removed, never followed. Nothing there: 0."""
+        ...
+
+    def remove_empty(self, folder: str) -> bool:
+        """Remove a folder if it is empty; tell whether it was."""
+        ...
