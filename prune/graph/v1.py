@@ -1,0 +1,29 @@
+"""What keeps what alive in a V1 store: an image may go only if no other image is based on it and no tag refers
+to it. Images belong to all repositories together."""
+
+from collections.abc import Iterable, Mapping
+
+from prune.model.snapshot import V1Image
+
+
+def with_ancestors(ids: Iterable[str], images: Mapping[str, V1Image]) -> set[str]:
+    """Return ``ids`` and all that they are based on, as far as the ancestries can be read."""
+    found: set[str] = set()
+    for id_ in ids:
+        if id_ in found:
+            continue
+        found.add(id_)
+        image = images.get(id_)
+        if image is not None and image.ancestry:
+            found.update(image.ancestry)
+    return found
+
+
+def children_of(images: Mapping[str, V1Image]) -> dict[str, list[str]]:
+    """Return, by image id, the ids of the images that are directly based on it, sorted."""
+    children: dict[str, list[str]] = {}
+    for id_ in sorted(images):
+        parent = images[id_].parent
+        if parent is not None:
+            children.setdefault(parent, []).append(id_)
+    return children

@@ -1,0 +1,296 @@
+"""What of a plan still holds: the last look before anything is touched.
+
+Given a scan taken under control, every item of the plan is judged again from the registry as it is now. What was
+moved, newly tagged, newly signed, newly needed, or could not be read, is skipped with the reason. The check only
+ever makes a plan smaller.
+"""
+
+import msgspec
+
+from prune.graph.reach import RepositoryGraph, held_blobs
+from prune.graph.v1 import with_ancestors
+from prune.model.digest import Digest, companion_tags, short
+from prune.model.plan import Deletions, Plan
+from prune.model.snapshot import Repository, Snapshot
+
+
+class Skipped(msgspec.Struct, frozen=True, order=True):
+    """An item of a plan that is left alone, and why."""
+
+    item: str
+    reason: str
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """``items`` is what may still go; ``skipped`` the rest of the plan."""
+
+    items: Deletions
+    skipped: tuple[Skipped, ...]
+
+
+def check(plan: Plan, snapshot: Snapshot, *, now: int) -> Drift:
+    """Judge every item of ``plan`` against ``snapshot``. ``now`` (seconds, UTC) is for the grace window."""
+    judge = _Judge(plan, snapshot, now)
+    if snapshot.store_blocked is not None:
+        return judge.refuse_all(f"{snapshot.store_blocked.where} {snapshot.store_blocked.what}")
+    return judge.v1() if plan.kind == "storage-v1" else judge.v2()
+
+
+class _Judge:
+    def __init__(self, plan: Plan, snapshot: Snapshot, now: int) -> None:
+        self.plan = plan
+        self.snapshot = snapshot
+        self.limit = now - plan.request.grace
+        self.skipped: list[Skipped] = []
+
+    def skip(self, item: str, reason: str) -> bool:
+        self.skipped.append(Skipped(item, reason))
+        return False
+
+    def refuse_all(self, reason: str) -> Drift:
+        delete = self.plan.delete
+        for tag in delete.tags:
+            self.skip(f"{tag.repository}:{tag.tag}", reason)
+        for manifest in delete.manifests:
+            self.skip(f"{manifest.repository}@{manifest.digest}", reason)
+        for name in delete.repositories:
+            self.skip(name, reason)
+        for item in [blob.digest for blob in delete.blobs] + [image.id for image in delete.images]:
+            self.skip(item, reason)
+        for upload in delete.uploads:
+            self.skip(f"{upload.repository} upload {upload.id}", reason)
+        return Drift(Deletions(), tuple(sorted(self.skipped)))
+
+    def whole(self, name: str) -> str | None:
+        """Return why nothing of a repository may go, or ``None`` when it may."""
+        repository = self.snapshot.repositories.get(name)
+        if repository is None:
+            return "its repository is gone already"
+        if not repository.complete:
+            return "its repository could not be read completely"
+        return None
+
+    def standing_tags(self) -> dict[str, set[str]]:
+        """Return, by repository, the plan's tags that still point where they did."""
+        standing: dict[str, set[str]] = {}
+        for tag in self.plan.delete.tags:
+            item = f"{tag.repository}:{tag.tag}"
+            why = self.whole(tag.repository)
+            if why is None:
+                points_at = self.snapshot.repositories[tag.repository].tags.get(tag.tag)
+                if points_at is None:
+                    why = "it is gone already"
+                elif points_at != tag.digest:
+                    why = f"it was moved: it now points at {short(points_at)}"
+            if why is None:
+                standing.setdefault(tag.repository, set()).add(tag.tag)
+            else:
+                self.skip(item, why)
+        return standing
+
+    def result(self, tags: dict[str, set[str]], **items: object) -> Drift:
+        standing = tuple(t for t in self.plan.delete.tags if t.tag in tags.get(t.repository, ()))
+        return Drift(Deletions(tags=standing, **items), tuple(sorted(set(self.skipped))))  # type: ignore[arg-type]  # forwarded by field name
+
+    # ---- V1 -----------------------------------------------------------------------------------------------
+
+    def v1(self) -> Drift:
+        tags = self.standing_tags()
+        snapshot = self.snapshot
+        left = [
+            image
+            for name, repository in snapshot.repositories.items()
+            for tag, image in repository.tags.items()
+            if tag not in tags.get(name, ())
+        ]
+        planned = {image.id for image in self.plan.delete.images}
+        staying = with_ancestors([*left, *(snapshot.images.keys() - planned)], snapshot.images)
+        images = []
+        for item in self.plan.delete.images:
+            image = snapshot.images.get(item.id)
+            if not snapshot.complete:
+                self.skip(item.id, "something in the store could not be read, so no image may go")
+            elif image is None:
+                self.skip(item.id, "it is gone already")
+            elif item.id in staying:
+                self.skip(item.id, "a tag refers to it now, or an image that stays is based on it")
+            elif image.in_progress:
+                self.skip(item.id, "it is being uploaded")
+            elif image.size != item.size:
+                self.skip(item.id, "its layer has another size than planned")
+            else:
+                images.append(item)
+        # An image that is skipped holds everything below it.
+        held = with_ancestors(planned - {image.id for image in images}, snapshot.images)
+        kept = [image for image in images if image.id in held]
+        for item in kept:
+            self.skip(item.id, "an image that stays is based on it")
+        going = tuple(image for image in images if image.id not in held)
+        return self.result(tags, images=going, repositories=self.repositories(tags, {}))
+
+    # ---- V2 -----------------------------------------------------------------------------------------------
+
+    def v2(self) -> Drift:
+        tags = self.standing_tags()
+        planned: dict[str, set[Digest]] = {}
+        for manifest in self.plan.delete.manifests:
+            planned.setdefault(manifest.repository, set()).add(manifest.digest)
+        going: dict[str, set[Digest]] = {}
+        for name, digests in planned.items():
+            why = self.whole(name)
+            if why is not None:
+                for digest in digests:
+                    self.skip(f"{name}@{digest}", why)
+                continue
+            going[name] = self.manifests(name, digests, tags.setdefault(name, set()))
+        blobs = self.blobs(going)
+        gone = {blob.digest for blob in blobs}
+        return self.result(
+            tags,
+            manifests=tuple(m for m in self.plan.delete.manifests if m.digest in going.get(m.repository, ())),
+            blobs=blobs,
+            layer_links=self.layer_links(going, gone),
+            uploads=self.uploads(),
+            repositories=self.repositories(tags, going),
+        )
+
+    def manifests(self, name: str, planned: set[Digest], tags: set[str]) -> set[Digest]:
+        """Return which planned manifests of a repository may go; takes companion tags of the rest out of ``tags``."""
+        repository = self.snapshot.repositories[name]
+        graph = RepositoryGraph(repository, self.snapshot.manifests)
+        candidates = planned & graph.present
+        named = self.named(name, graph)
+        kept: dict[Digest, str] = dict.fromkeys(planned - graph.present, "it is gone already")
+        for digest in list(candidates):
+            if digest not in named and self.fresh(repository, digest):
+                kept[digest] = "it was pushed again and is younger than the grace window"
+            elif any(tag not in tags and self.unplanned(name, tag) for tag in graph.companions(digest)):
+                kept[digest] = "it has a new signature or attachment"
+            elif any(
+                referrer not in planned and not graph.tags_of.get(referrer)
+                for referrer in graph.referrers.get(digest, ())
+            ):
+                kept[digest] = "another manifest refers to it now"
+        while True:
+            candidates -= kept.keys()
+            stays = graph.surviving(tags, candidates)
+            # A companion tag that nobody named lives with its subject.
+            alive = {
+                tag
+                for digest in stays
+                for tag in companion_tags(digest)
+                if tag in tags and not self.asked(name, tag)
+            }
+            for tag in alive:
+                self.skip(f"{name}:{tag}", "what it belongs to stays")
+            tags -= alive
+            held = candidates & stays
+            if not held and not alive:
+                break
+            kept.update(dict.fromkeys(held, "a tag, an index or what it belongs to holds it now"))
+        for digest, why in kept.items():
+            self.skip(f"{name}@{digest}", why)
+        return candidates
+
+    def named(self, name: str, graph: RepositoryGraph) -> set[Digest]:
+        """Return what the request itself was about: fresh or not, it may go."""
+        start = {tag.digest for tag in self.plan.delete.tags if tag.repository == name}
+        prefix = f"{name}@"
+        start |= {ref[len(prefix) :] for ref in self.plan.request.delete if ref.startswith(prefix)}
+        if name in self.plan.delete.repositories or not self.plan.request.sweep:
+            return set(graph.present)
+        return graph.touched(start)
+
+    def fresh(self, repository: Repository, digest: Digest) -> bool:
+        blob = (self.snapshot.blobs or {}).get(digest)
+        times = [repository.revisions.get(digest), blob.time if blob else None]
+        return any(time is not None and time > self.limit for time in times)
+
+    def unplanned(self, name: str, tag: str) -> bool:
+        return not any(item.repository == name and item.tag == tag for item in self.plan.delete.tags)
+
+    def asked(self, name: str, tag: str) -> bool:
+        return f"{name}:{tag}" in self.plan.request.delete or name in self.plan.delete.repositories
+
+    def blobs(self, going: dict[str, set[Digest]]) -> tuple:  # type: ignore[type-arg]  # see Deletions.blobs
+        found = []
+        snapshot = self.snapshot
+        staying: set[Digest] = set()
+        for name, repository in snapshot.repositories.items():
+            staying |= {*repository.revisions, *repository.tags.values()} - going.get(name, set())
+        held = held_blobs(staying, snapshot.manifests)
+        planned_links = {(link.repository, link.digest) for link in self.plan.delete.layer_links}
+        fresh = {
+            digest
+            for name, repository in snapshot.repositories.items()
+            if name not in self.plan.delete.repositories
+            for digest, time in repository.layer_links.items()
+            if time is not None and time > self.limit and (name, digest) not in planned_links
+        }
+        for item in self.plan.delete.blobs:
+            blob = (snapshot.blobs or {}).get(item.digest)
+            if not snapshot.complete:
+                self.skip(item.digest, "something in the store could not be read, so no blob may go")
+            elif blob is None:
+                self.skip(item.digest, "it is gone already")
+            elif item.digest in held:
+                self.skip(item.digest, "an image that stays needs it")
+            elif item.digest in fresh:
+                self.skip(item.digest, "a push that is not finished may need it")
+            elif blob.size != item.size:
+                self.skip(item.digest, "it has another size than planned")
+            elif not self.plan.request.delete and (blob.time is None or blob.time > self.limit):
+                self.skip(item.digest, "it was pushed again and is younger than the grace window")
+            else:
+                found.append(item)
+        return tuple(found)
+
+    def layer_links(self, going: dict[str, set[Digest]], gone: set[Digest]) -> tuple:  # type: ignore[type-arg]  # see Deletions
+        needed: dict[str, set[Digest]] = {}
+        found = []
+        for link in self.plan.delete.layer_links:
+            repository = self.snapshot.repositories.get(link.repository)
+            if repository is None or link.digest not in repository.layer_links:
+                continue  # nothing to take away, and nothing lost
+            if link.repository not in needed:
+                staying = {*repository.revisions, *repository.tags.values()} - going.get(
+                    link.repository, set()
+                )
+                needed[link.repository] = held_blobs(staying, self.snapshot.manifests)
+            if link.digest in gone or (
+                self.plan.request.sweep
+                and self.snapshot.complete
+                and link.digest not in needed[link.repository]
+            ):
+                found.append(link)
+        return tuple(found)
+
+    def uploads(self) -> tuple:  # type: ignore[type-arg]  # see Deletions
+        found = []
+        for item in self.plan.delete.uploads:
+            name = f"{item.repository} upload {item.id}"
+            repository = self.snapshot.repositories.get(item.repository)
+            upload = next((u for u in repository.uploads if u.id == item.id), None) if repository else None
+            if upload is None:
+                self.skip(name, "it is gone already")
+            elif upload.time is None or upload.time > self.limit or upload.size != item.size:
+                self.skip(name, "it has been written to since")
+            else:
+                found.append(item)
+        return tuple(found)
+
+    def repositories(self, tags: dict[str, set[str]], going: dict[str, set[Digest]]) -> tuple[str, ...]:
+        found = []
+        for name in self.plan.delete.repositories:
+            repository = self.snapshot.repositories.get(name)
+            why = self.whole(name)
+            if why is not None:
+                self.skip(name, why)
+            elif repository is not None and (
+                repository.tags.keys() - tags.get(name, set())
+                or (self.plan.kind != "storage-v1" and repository.revisions.keys() - going.get(name, set()))
+            ):
+                self.skip(name, "it holds something that is not in the plan")
+            else:
+                found.append(name)
+        return tuple(found)

@@ -1,0 +1,277 @@
+"""Plans for V2 storage, OCI layouts and registries read over HTTP.
+
+The rules are numbered in the command's contract ("What a plan contains, exactly"); each function names its own.
+"""
+
+from dataclasses import dataclass, field
+
+from prune.graph.reach import RepositoryGraph, held_blobs
+from prune.model.digest import Digest, short
+from prune.model.plan import (
+    BlobItem,
+    Deletions,
+    Kept,
+    LayerLinkItem,
+    ManifestItem,
+    Plan,
+    Refusal,
+    Request,
+    TagItem,
+    UploadItem,
+)
+from prune.model.snapshot import Repository, Snapshot
+from prune.plan import reasons
+from prune.plan.selection import Selection, select
+from prune.plan.summary import summarise
+
+
+@dataclass
+class Fate:
+    """What becomes of one repository's tags and manifests."""
+
+    graph: RepositoryGraph
+    tags: set[str] = field(default_factory=set)
+    manifests: set[Digest] = field(default_factory=set)
+    asked: set[Digest] = field(default_factory=set)
+    """Manifests that the request was about: named, or pointed at by a named tag."""
+    touched: set[Digest] = field(default_factory=set)
+    refused: set[Digest] = field(default_factory=set)
+    """Named manifests that stay, because a surviving index contains them."""
+
+    @property
+    def survivors(self) -> set[Digest]:
+        """Return the manifests that this repository still serves afterwards."""
+        return self.graph.present - self.manifests
+
+
+def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
+    """Return the plan; see `prune.plan.make.make_plan`."""
+    chosen = select(snapshot, request.delete)
+    fates = _fates(snapshot, chosen, request, now)
+    refused = [*chosen.refused, *_refusals(fates)]
+    blobs = _blobs(snapshot, fates, request, now)
+    gone = {blob.digest for blob in blobs}
+    uploads = _uploads(snapshot, request, now)
+    deletions = Deletions(
+        tags=tuple(
+            sorted(
+                TagItem(name, tag, f.graph.repository.tags[tag])
+                for name, f in fates.items()
+                for tag in f.tags
+            )
+        ),
+        manifests=tuple(
+            sorted(
+                ManifestItem(name, digest)
+                for name, fate in fates.items()
+                for digest in fate.manifests & fate.graph.repository.revisions.keys()
+            )
+        ),
+        blobs=blobs,
+        repositories=tuple(sorted(chosen.whole)),
+        layer_links=_layer_links(snapshot, fates, chosen, gone, request, now),
+        uploads=uploads,
+    )
+    return Plan(
+        source=snapshot.source,
+        kind=snapshot.kind,
+        request=request,
+        scan=summarise(snapshot),
+        delete=deletions,
+        keep=_kept(snapshot, fates, chosen, gone),
+        refused=tuple(sorted(set(refused))),
+        freed_bytes=sum(blob.size for blob in blobs) + sum(upload.size for upload in uploads),
+    )
+
+
+def _fates(snapshot: Snapshot, chosen: Selection, request: Request, now: int) -> dict[str, Fate]:
+    names = chosen.repositories()
+    if request.sweep and snapshot.store_blocked is None:
+        names = sorted(name for name, repository in snapshot.repositories.items() if repository.complete)
+    return {name: _fate(snapshot, chosen, name, request, now) for name in names}
+
+
+def _fate(snapshot: Snapshot, chosen: Selection, name: str, request: Request, now: int) -> Fate:
+    """Rules 1 to 5: which tags and manifests of one repository go."""
+    repository = snapshot.repositories[name]
+    graph = RepositoryGraph(repository, snapshot.manifests)
+    if name in chosen.whole:
+        return Fate(graph, set(repository.tags), set(graph.present), set(graph.present), set(graph.present))
+    asked_tags = chosen.tags.get(name, set())
+    condemned = set(chosen.digests.get(name, set()))
+    asked = {repository.tags[tag] for tag in asked_tags} | condemned
+    fresh, free_tags = _fresh(snapshot, repository, graph, request, now) if request.sweep else (set(), set())
+    refused: set[Digest] = set()
+    while True:
+        touched = graph.touched({repository.tags[tag] for tag in asked_tags} | condemned)
+        candidates = graph.present - (fresh - touched) if request.sweep else touched
+        stays = graph.surviving(asked_tags, candidates, condemned, free_tags)
+        held = {d for d in condemned if any(parent in stays for parent in graph.parents.get(d, ()))}
+        if not held:
+            break
+        # Rule 2: a child of a surviving index cannot go. Without it more survives, so look again.
+        refused |= held
+        condemned -= held
+    going = graph.present - stays
+    tags = {tag for tag in repository.tags if tag in asked_tags or repository.tags[tag] in going}
+    for digest in going:
+        tags.update(tag for tag in graph.companions(digest) if tag not in free_tags)
+    return Fate(graph, tags, going, asked, touched | refused, refused)
+
+
+def _fresh(
+    snapshot: Snapshot, repository: Repository, graph: RepositoryGraph, request: Request, now: int
+) -> tuple[set[Digest], set[str]]:
+    """Rule 7: manifests and companion tags too young, or of unknown age, to be swept as garbage."""
+    limit = now - request.grace
+    fresh = set()
+    for digest in graph.present:
+        blob = (snapshot.blobs or {}).get(digest)
+        if not _older(limit, repository.revisions.get(digest), blob.time if blob else None):
+            fresh.add(digest)
+    tags = {tag for tag in repository.tags if not _older(limit, repository.tag_times.get(tag))}
+    return fresh, tags
+
+
+def _older(limit: int, *times: int | None) -> bool:
+    """Tell whether the newest of ``times`` is known and not after ``limit``."""
+    known = [time for time in times if time is not None]
+    return bool(known) and max(known) <= limit
+
+
+def _refusals(fates: dict[str, Fate]) -> list[Refusal]:
+    found = []
+    for name, fate in fates.items():
+        for digest in fate.refused:
+            parents = [parent for parent in fate.graph.parents.get(digest, ()) if parent in fate.survivors]
+            why = reasons.contained(fate.graph, parents)
+            found.append(Refusal(f"{name}@{digest}", f"{short(digest)} stays: {why}"))
+    return found
+
+
+def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: int) -> tuple[BlobItem, ...]:
+    """Rules 6 to 8: blobs that nothing needs any more, in any repository."""
+    if snapshot.blobs is None or not snapshot.complete:
+        return ()
+    going: set[Digest] = set()
+    for fate in fates.values():
+        going |= fate.manifests
+    if not going and not request.sweep:
+        return ()
+    staying: set[Digest] = set()
+    for name, repository in snapshot.repositories.items():
+        if name in fates:
+            staying |= fates[name].survivors
+        else:
+            staying.update(repository.revisions)
+            staying.update(repository.tags.values())
+    held = held_blobs(staying, snapshot.manifests)
+    named = held_blobs(going, snapshot.manifests) if going else set()
+    limit = now - request.grace
+    links = _unexplained_links(snapshot)
+    chosen = []
+    for digest in snapshot.blobs.keys() - held if request.sweep else named - held:
+        blob = snapshot.blobs.get(digest)
+        if blob is None:
+            continue
+        link_times = links.get(digest, [])
+        if digest in named:
+            # A link that no manifest of its repository explains may be a push under way that counts on this
+            # blob: rule 7 keeps it while that link is fresh.
+            if link_times and not all(_older(limit, time) for time in link_times):
+                continue
+        elif not _older(limit, blob.time, *link_times) or None in link_times:
+            continue
+        chosen.append(BlobItem(digest, blob.size))
+    return tuple(sorted(chosen))
+
+
+def _unexplained_links(snapshot: Snapshot) -> dict[Digest, list[int | None]]:
+    """Return, by blob, the times of layer links in repositories where no manifest refers to that blob."""
+    found: dict[Digest, list[int | None]] = {}
+    for repository in snapshot.repositories.values():
+        if not repository.layer_links:
+            continue
+        needed = held_blobs({*repository.revisions, *repository.tags.values()}, snapshot.manifests)
+        for digest in repository.layer_links.keys() - needed:
+            found.setdefault(digest, []).append(repository.layer_links[digest])
+    return found
+
+
+def _layer_links(
+    snapshot: Snapshot,
+    fates: dict[str, Fate],
+    chosen: Selection,
+    gone: set[Digest],
+    request: Request,
+    now: int,
+) -> tuple[LayerLinkItem, ...]:
+    """Links to blobs that go; with ``--sweep`` also links that their repository no longer needs (rule 7)."""
+    limit = now - request.grace
+    found = []
+    for name, repository in snapshot.repositories.items():
+        if name in chosen.whole:
+            continue  # they go with the folder
+        links = repository.layer_links
+        doomed = links.keys() & gone
+        if request.sweep and snapshot.complete:
+            needed = held_blobs(fates[name].survivors, snapshot.manifests)
+            named = held_blobs(fates[name].manifests, snapshot.manifests)
+            doomed |= {d for d in links.keys() - needed if d in named or _older(limit, links[d])}
+        found += [LayerLinkItem(name, digest) for digest in doomed]
+    return tuple(sorted(found))
+
+
+def _uploads(snapshot: Snapshot, request: Request, now: int) -> tuple[UploadItem, ...]:
+    """Rule 7: left-over uploads. One whose age cannot be told is kept."""
+    if not request.sweep or snapshot.store_blocked is not None:
+        return ()
+    limit = now - request.grace
+    return tuple(
+        sorted(
+            UploadItem(repository.name, upload.id, upload.size)
+            for repository in snapshot.repositories.values()
+            if repository.complete
+            for upload in repository.uploads
+            if _older(limit, upload.time)
+        )
+    )
+
+
+def _kept(
+    snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: set[Digest]
+) -> tuple[Kept, ...]:
+    kept: list[Kept] = []
+    touched_blobs: dict[Digest, str] = {}
+    for name in sorted(fates):
+        fate = fates[name]
+        survivors = fate.survivors
+        for digest in sorted(fate.touched & survivors):
+            why = reasons.manifest_stays(fate.graph, digest, fate.tags, survivors)
+            kept.append(Kept(name, why, digest=digest))
+        for digest in fate.manifests:
+            for blob in held_blobs((digest,), snapshot.manifests):
+                touched_blobs.setdefault(blob, name)
+    if snapshot.blobs is not None:
+        kept += _kept_blobs(snapshot, fates, touched_blobs, gone)
+    return tuple(sorted(kept, key=lambda k: (k.repository or "", k.tag or "", k.digest or "")))
+
+
+def _kept_blobs(
+    snapshot: Snapshot, fates: dict[str, Fate], touched: dict[Digest, str], gone: set[Digest]
+) -> list[Kept]:
+    """Say for each blob of what goes why it stays: who shares it."""
+    blobs = snapshot.blobs or {}
+    staying = {digest for digest in touched if digest in blobs and digest not in gone}
+    if not staying:
+        return []
+    if not snapshot.complete:
+        why = ("something in this registry could not be read, so no blob may go",)
+        return [Kept(touched[digest], why, digest=digest) for digest in staying]
+    holders = reasons.BlobHolders(snapshot, {name: fate.survivors for name, fate in fates.items()}, staying)
+    listed = {(name, d) for name, fate in fates.items() for d in fate.touched & fate.survivors}
+    return [
+        Kept(touched[digest], holders.why(digest), digest=digest)
+        for digest in staying
+        if (touched[digest], digest) not in listed
+    ]
