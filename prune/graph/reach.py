@@ -75,9 +75,7 @@ class RepositoryGraph:
         stays: set[Digest] = set()
         pending = [digest for digest in self.present if digest not in candidates]
         pending += [
-            digest
-            for tag, digest in self.repository.tags.items()
-            if tag not in gone_tags and tag not in dependent
+            digest for tag, digest in self.repository.tags.items() if tag not in gone_tags and tag not in dependent
         ]
         while pending:
             digest = pending.pop()

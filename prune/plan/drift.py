@@ -176,10 +176,7 @@ class _Judge:
             stays = graph.surviving(tags, candidates)
             # A companion tag that nobody named lives with its subject.
             alive = {
-                tag
-                for digest in stays
-                for tag in companion_tags(digest)
-                if tag in tags and not self.asked(name, tag)
+                tag for digest in stays for tag in companion_tags(digest) if tag in tags and not self.asked(name, tag)
             }
             for tag in alive:
                 self.skip(f"{name}:{tag}", "what it belongs to stays")
@@ -206,6 +203,9 @@ class _Judge:
         times = [repository.revisions.get(digest), blob.time if blob else None]
         return any(time is not None and time > self.limit for time in times)
 
+    def young(self, time: int | None) -> bool:
+        return time is None or time > self.limit
+
     def unplanned(self, name: str, tag: str) -> bool:
         return not any(item.repository == name and item.tag == tag for item in self.plan.delete.tags)
 
@@ -220,6 +220,7 @@ class _Judge:
             staying |= {*repository.revisions, *repository.tags.values()} - going.get(name, set())
         held = held_blobs(staying, snapshot.manifests)
         planned_links = {(link.repository, link.digest) for link in self.plan.delete.layer_links}
+        named = held_blobs((m.digest for m in self.plan.delete.manifests), snapshot.manifests)
         fresh = {
             digest
             for name, repository in snapshot.repositories.items()
@@ -239,7 +240,7 @@ class _Judge:
                 self.skip(item.digest, "a push that is not finished may need it")
             elif blob.size != item.size:
                 self.skip(item.digest, "it has another size than planned")
-            elif not self.plan.request.delete and (blob.time is None or blob.time > self.limit):
+            elif self.plan.request.sweep and item.digest not in named and self.young(blob.time):
                 self.skip(item.digest, "it was pushed again and is younger than the grace window")
             else:
                 found.append(item)
@@ -253,14 +254,10 @@ class _Judge:
             if repository is None or link.digest not in repository.layer_links:
                 continue  # nothing to take away, and nothing lost
             if link.repository not in needed:
-                staying = {*repository.revisions, *repository.tags.values()} - going.get(
-                    link.repository, set()
-                )
+                staying = {*repository.revisions, *repository.tags.values()} - going.get(link.repository, set())
                 needed[link.repository] = held_blobs(staying, self.snapshot.manifests)
             if link.digest in gone or (
-                self.plan.request.sweep
-                and self.snapshot.complete
-                and link.digest not in needed[link.repository]
+                self.plan.request.sweep and self.snapshot.complete and link.digest not in needed[link.repository]
             ):
                 found.append(link)
         return tuple(found)

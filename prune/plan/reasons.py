@@ -37,9 +37,7 @@ def manifest_stays(
 class BlobHolders:
     """Who still needs a blob, found in one pass over everything that stays."""
 
-    def __init__(
-        self, snapshot: Snapshot, survivors: dict[str, set[Digest]], blobs: Collection[Digest]
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, survivors: dict[str, set[Digest]], blobs: Collection[Digest]) -> None:
         self._holders: dict[Digest, list[str]] = {}
         self._count: dict[Digest, int] = {}
         wanted = set(blobs)

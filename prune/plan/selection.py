@@ -39,9 +39,7 @@ def select(snapshot: Snapshot, refs: Iterable[str]) -> Selection:
         elif repository is None:
             reason = f"there is no repository {name} here"
         elif not repository.complete:
-            reason = (
-                f"{name} could not be read completely, so nothing of it may go: {_problem_of(snapshot, name)}"
-            )
+            reason = f"{name} could not be read completely, so nothing of it may go: {_problem_of(snapshot, name)}"
         else:
             reason = _choose(chosen, repository, reference)
         if reason:

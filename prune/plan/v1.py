@@ -58,9 +58,7 @@ def _refuse_digests(chosen: Selection, refused: list[Refusal]) -> None:
     chosen.digests.clear()
 
 
-def _going(
-    snapshot: Snapshot, touched: set[str], surviving: Collection[str], request: Request, now: int
-) -> set[str]:
+def _going(snapshot: Snapshot, touched: set[str], surviving: Collection[str], request: Request, now: int) -> set[str]:
     """Return the images that go: touched (or, to sweep, old enough) and reached by nothing that stays.
 
     With any ancestry or tag unread nothing goes: what could not be read may be based on anything.

@@ -54,11 +54,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
     uploads = _uploads(snapshot, request, now)
     deletions = Deletions(
         tags=tuple(
-            sorted(
-                TagItem(name, tag, f.graph.repository.tags[tag])
-                for name, f in fates.items()
-                for tag in f.tags
-            )
+            sorted(TagItem(name, tag, f.graph.repository.tags[tag]) for name, f in fates.items() for tag in f.tags)
         ),
         manifests=tuple(
             sorted(
@@ -238,9 +234,7 @@ def _uploads(snapshot: Snapshot, request: Request, now: int) -> tuple[UploadItem
     )
 
 
-def _kept(
-    snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: set[Digest]
-) -> tuple[Kept, ...]:
+def _kept(snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: set[Digest]) -> tuple[Kept, ...]:
     kept: list[Kept] = []
     touched_blobs: dict[Digest, str] = {}
     for name in sorted(fates):
