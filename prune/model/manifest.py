@@ -143,7 +143,9 @@ def parse_manifest(digest: Digest, body: bytes, media_type: str = "") -> Manifes
         digest=digest,
         size=len(body),
         kind=kind,
-        media_type=wire.media_type or media_type or {"index": OCI_INDEX, "image": OCI_MANIFEST, "schema1": SCHEMA1}[kind],
+        media_type=wire.media_type
+        or media_type
+        or {"index": OCI_INDEX, "image": OCI_MANIFEST, "schema1": SCHEMA1}[kind],
         config=wire.config,
         layers=layers,
         children=children,

@@ -1,0 +1,113 @@
+"""`prune plan`: what would go, what stays and why, and the bytes. Writes nothing but the plan file."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from datetime import datetime
+
+from prune.commands.output import human_bytes, print_table, progress_bar, say
+from prune.commands.source import add_source, open_chosen
+from prune.model.digest import short
+from prune.model.duration import parse_duration
+from prune.model.errors import UsageError
+from prune.model.plan import Plan, Request
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    add_source(parser)
+    parser.add_argument(
+        "--delete",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="repo, repo:tag or repo@sha256:…; may be repeated",
+    )
+    parser.add_argument("--sweep", action="store_true", help="also what nothing references already")
+    parser.add_argument("--policy", metavar="FILE", help="what a retention policy says")
+    parser.add_argument(
+        "--grace", default="24h", metavar="AGE", help="nothing younger is taken as garbage (default 24h)"
+    )
+    parser.add_argument(
+        "--now", metavar="T", help="count ages from this time: seconds since 1970, or 2026-01-31T12:00:00Z"
+    )
+    parser.add_argument("--out", metavar="FILE", help="write the plan here, for `prune apply`")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(options: Namespace) -> int:
+    """Plan and print; 0, 3 when the scan is incomplete, 4 when all that was asked for is refused."""
+    from prune.model.reference import Reference
+    from prune.plan.make import make_plan
+
+    if not options.delete and not options.sweep and not options.policy:
+        raise UsageError("Say what to delete: --delete REF, --policy FILE or --sweep.")
+    for text in options.delete:
+        Reference.parse(text)
+    grace = parse_duration(options.grace)
+    now = parse_time(options.now) if options.now else int(time.time())
+    report, bar = progress_bar()
+    snapshot = open_chosen(options).scan(report)
+    if bar:
+        bar.finish()
+    request = Request(tuple(sorted(set(options.delete))), options.sweep, grace)
+    plan = make_plan(snapshot, request, now=now)
+    if options.out:
+        write_file(options.out, plan.to_json() + b"\n")
+    if options.json:
+        print(plan.to_json().decode())
+    else:
+        describe(plan)
+    if not snapshot.complete:
+        say("The scan is incomplete: what could not be read, and every blob, stays.")
+        return 3
+    return 4 if plan.refused and plan.is_empty() and not plan.keep else 0
+
+
+def parse_time(text: str) -> int:
+    """Return seconds since 1970 for an integer or an ISO 8601 time, which must say its zone."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time; write 2026-01-31T12:00:00Z or seconds since 1970.") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{text!r} does not say its time zone; add Z or +01:00.")
+    return int(moment.timestamp())
+
+
+def write_file(path: str, body: bytes) -> None:
+    """Write a file of the person's own choosing, with one clear sentence when that fails."""
+    try:
+        with open(path, "wb") as file:
+            file.write(body)
+    except OSError as error:
+        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
+
+
+def describe(plan: Plan) -> None:
+    """Print a plan for a person."""
+    delete = plan.delete
+    print(f"Plan {short(plan.digest())} for {plan.source}")
+    _section("tags", [(f"{tag.repository}:{tag.tag}", short(tag.digest)) for tag in delete.tags])
+    _section("manifests", [(item.repository, short(item.digest)) for item in delete.manifests])
+    _section("images", [(short(item.id), human_bytes(item.size)) for item in delete.images])
+    _section("blobs", [(short(item.digest), human_bytes(item.size)) for item in delete.blobs])
+    _section("layer links", [(item.repository, short(item.digest)) for item in delete.layer_links])
+    _section("uploads", [(item.repository, item.id, human_bytes(item.size)) for item in delete.uploads])
+    _section("whole repositories", [(name,) for name in delete.repositories])
+    rows = [(kept.tag or short(kept.digest or kept.id or ""), "; ".join(kept.reasons)) for kept in plan.keep]
+    _section("", rows, title=f"{len(rows)} stay:")
+    _section("", [(refusal.ref, refusal.reason) for refusal in plan.refused], title="Refused:")
+    if plan.is_empty():
+        print("Nothing goes.")
+    print(f"Frees {human_bytes(plan.freed_bytes)} ({plan.freed_bytes} bytes).")
+
+
+def _section(noun: str, rows: list[tuple[str, ...]], title: str = "") -> None:
+    if not rows:
+        return
+    print(title or f"{len(rows)} {noun} go:")
+    print_table(rows[:40])
+    if len(rows) > 40:
+        print(f"  and {len(rows) - 40} more")

@@ -1,0 +1,17 @@
+"""Durations as people write them: ``24h``, ``7d``, ``90m``, ``2w``, ``1h30m``, or plain seconds."""
+
+import re
+
+from prune.model.errors import UsageError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_PART = re.compile(r"(\d{1,9})([smhdw])")
+
+
+def parse_duration(text: str) -> int:
+    """Return ``text`` in whole seconds; raise ``UsageError`` for anything else, negative durations included."""
+    if text.isascii() and text.isdigit() and len(text) <= 12:
+        return int(text)
+    if not text or _PART.sub("", text):
+        raise UsageError(f"{text!r} is not a duration; write for instance 24h, 7d or 90m.")
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
