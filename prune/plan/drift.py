@@ -164,8 +164,8 @@ class _Judge:
         for digest in list(candidates):
             if digest not in named and self.fresh(repository, digest):
                 kept[digest] = "it was pushed again and is younger than the grace window"
-            elif any(tag not in tags and self.unplanned(name, tag) for tag in graph.companions(digest)):
-                kept[digest] = "it has a new signature or attachment"
+            elif any(tag not in tags for tag in graph.companions(digest)):
+                kept[digest] = "it has a new or another signature or attachment"
             elif any(
                 referrer not in planned and not graph.tags_of.get(referrer)
                 for referrer in graph.referrers.get(digest, ())
@@ -173,7 +173,15 @@ class _Judge:
                 kept[digest] = "another manifest refers to it now"
         while True:
             candidates -= kept.keys()
-            stays = graph.surviving(tags, candidates)
+            # Named by its digest, a manifest goes although its subject stays; a tag or an index still holds it.
+            condemned = {
+                digest
+                for digest in candidates
+                if f"{name}@{digest}" in self.plan.request.delete
+                and tags.issuperset(graph.tags_of.get(digest, ()))
+                and candidates.issuperset(graph.parents.get(digest, ()))
+            }
+            stays = graph.surviving(tags, candidates, condemned, free_tags=repository.tags)
             # A companion tag that nobody named lives with its subject.
             alive = {
                 tag for digest in stays for tag in companion_tags(digest) if tag in tags and not self.asked(name, tag)
@@ -206,11 +214,10 @@ class _Judge:
     def young(self, time: int | None) -> bool:
         return time is None or time > self.limit
 
-    def unplanned(self, name: str, tag: str) -> bool:
-        return not any(item.repository == name and item.tag == tag for item in self.plan.delete.tags)
-
     def asked(self, name: str, tag: str) -> bool:
-        return f"{name}:{tag}" in self.plan.request.delete or name in self.plan.delete.repositories
+        refs = self.plan.request.delete
+        points_at = self.snapshot.repositories[name].tags[tag]
+        return name in refs or f"{name}:{tag}" in refs or f"{name}@{points_at}" in refs
 
     def blobs(self, going: dict[str, set[Digest]]) -> tuple:  # type: ignore[type-arg]  # see Deletions.blobs
         found = []

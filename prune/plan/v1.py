@@ -158,5 +158,6 @@ def _first_tagged(
 
 
 def _tags(tags: list[tuple[str, str]], home: str | None) -> str:
-    names = [tag if name == home else f"{name}:{tag}" for name, tag in sorted(tags)]
+    newest_last = sorted(tags, key=lambda named: (named[1] == "latest", named))
+    names = [tag if name == home else f"{name}:{tag}" for name, tag in newest_last]
     return listed(names)
