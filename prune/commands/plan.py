@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from datetime import datetime
 
 from prune.commands.output import human_bytes, print_table, progress_bar, say
@@ -104,7 +105,7 @@ def describe(plan: Plan) -> None:
     print(f"Frees {human_bytes(plan.freed_bytes)} ({plan.freed_bytes} bytes).")
 
 
-def _section(noun: str, rows: list[tuple[str, ...]], title: str = "") -> None:
+def _section(noun: str, rows: Sequence[Sequence[str]], title: str = "") -> None:
     if not rows:
         return
     print(title or f"{len(rows)} {noun} go:")

@@ -126,7 +126,7 @@ class _Judge:
         for item in kept:
             self.skip(item.id, "an image that stays is based on it")
         going = tuple(image for image in images if image.id not in held)
-        return self.result(tags, images=going, repositories=self.repositories(tags, {}))
+        return self.result(tags, images=going, repositories=self.repositories(tags, {}, set()))
 
     # ---- V2 -----------------------------------------------------------------------------------------------
 
@@ -145,13 +145,14 @@ class _Judge:
             going[name] = self.manifests(name, digests, tags.setdefault(name, set()))
         blobs = self.blobs(going)
         gone = {blob.digest for blob in blobs}
+        uploads = self.uploads()
         return self.result(
             tags,
             manifests=tuple(m for m in self.plan.delete.manifests if m.digest in going.get(m.repository, ())),
             blobs=blobs,
             layer_links=self.layer_links(going, gone),
-            uploads=self.uploads(),
-            repositories=self.repositories(tags, going),
+            uploads=uploads,
+            repositories=self.repositories(tags, going, {(upload.repository, upload.id) for upload in uploads}),
         )
 
     def manifests(self, name: str, planned: set[Digest], tags: set[str]) -> set[Digest]:
@@ -277,13 +278,17 @@ class _Judge:
             upload = next((u for u in repository.uploads if u.id == item.id), None) if repository else None
             if upload is None:
                 self.skip(name, "it is gone already")
-            elif upload.time is None or upload.time > self.limit or upload.size != item.size:
+            elif upload.size != item.size or (
+                item.repository not in self.plan.delete.repositories and self.young(upload.time)
+            ):
                 self.skip(name, "it has been written to since")
             else:
                 found.append(item)
         return tuple(found)
 
-    def repositories(self, tags: dict[str, set[str]], going: dict[str, set[Digest]]) -> tuple[str, ...]:
+    def repositories(
+        self, tags: dict[str, set[str]], going: dict[str, set[Digest]], uploads: set[tuple[str, str]]
+    ) -> tuple[str, ...]:
         found = []
         for name in self.plan.delete.repositories:
             repository = self.snapshot.repositories.get(name)
@@ -293,6 +298,7 @@ class _Judge:
             elif repository is not None and (
                 repository.tags.keys() - tags.get(name, set())
                 or (self.plan.kind != "storage-v1" and repository.revisions.keys() - going.get(name, set()))
+                or any((name, upload.id) not in uploads for upload in repository.uploads)
             ):
                 self.skip(name, "it holds something that is not in the plan")
             else:

@@ -59,8 +59,8 @@ class BlobHolders:
                     self._count[blob] = self._count.get(blob, 0) + 1
                     holders = self._holders.setdefault(blob, [])
                     if len(holders) < 3:
-                        tag = tags_of.get(manifest)
-                        holders.append(f"{name}:{tag}" if tag else f"{name}@{short(manifest)}")
+                        named = tags_of.get(manifest)
+                        holders.append(f"{name}:{named}" if named else f"{name}@{short(manifest)}")
 
     def why(self, blob: Digest) -> tuple[str, ...]:
         """Return one sentence: who needs the blob."""

@@ -51,7 +51,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
     refused = [*chosen.refused, *_refusals(fates)]
     blobs = _blobs(snapshot, fates, request, now)
     gone = {blob.digest for blob in blobs}
-    uploads = _uploads(snapshot, request, now)
+    uploads = _uploads(snapshot, chosen, request, now)
     deletions = Deletions(
         tags=tuple(
             sorted(TagItem(name, tag, f.graph.repository.tags[tag]) for name, f in fates.items() for tag in f.tags)
@@ -218,18 +218,17 @@ def _layer_links(
     return tuple(sorted(found))
 
 
-def _uploads(snapshot: Snapshot, request: Request, now: int) -> tuple[UploadItem, ...]:
-    """Rule 7: left-over uploads. One whose age cannot be told is kept."""
-    if not request.sweep or snapshot.store_blocked is not None:
-        return ()
+def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) -> tuple[UploadItem, ...]:
+    """Rule 7: left-over uploads, where one whose age cannot be told is kept. Rule 3: those of a repository that
+    goes whole go with its folder."""
     limit = now - request.grace
     return tuple(
         sorted(
-            UploadItem(repository.name, upload.id, upload.size)
-            for repository in snapshot.repositories.values()
-            if repository.complete
+            UploadItem(name, upload.id, upload.size)
+            for name, repository in snapshot.repositories.items()
+            if name in chosen.whole or (request.sweep and repository.complete and snapshot.store_blocked is None)
             for upload in repository.uploads
-            if _older(limit, upload.time)
+            if name in chosen.whole or _older(limit, upload.time)
         )
     )
 

@@ -5,6 +5,7 @@ object store when a key starts with its path; everything the layouts need can be
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -33,16 +34,17 @@ class Store(Protocol):
         """Return what a folder holds, sorted by name. Raises ``FileNotFoundError`` when there is no such folder."""
         ...
 
-    def read(self, path: str, limit: int) -> bytes:
-        """Return a file's bytes. Raises ``Unreadable`` when it is longer than ``limit`` or no plain file."""
+    def read(self, path: str, limit: int) -> tuple[bytes, Stat]:
+        """Return a file's bytes, size and time. Raises ``Unreadable`` when it is longer than ``limit`` or no
+        plain file."""
         ...
 
     def stat(self, path: str) -> Stat:
         """Return size and time of a plain file. Raises ``Unreadable`` when it is none."""
         ...
 
-    def exists(self, path: str) -> bool:
-        """Tell whether there is a file or folder (or anything else) at ``path``."""
+    def kind(self, path: str) -> str | None:
+        """Return what is at ``path`` ("file", "folder" or "other", see ``Entry``), ``None`` for nothing."""
         ...
 
     def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
@@ -80,4 +82,8 @@ class Store(Protocol):
 
     def remove_empty(self, folder: str) -> bool:
         """Remove a folder if it is empty; tell whether it was."""
+        ...
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Hold a lock that ends with the process; raise ``Refused`` at once when another process holds it."""
         ...

@@ -1,0 +1,245 @@
+"""Carrying a plan out."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+
+from prune.model.digest import short
+from prune.model.errors import Refused, Stale
+from prune.model.plan import Plan
+from prune.plan.drift import Drift, Skipped, check
+from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
+from prune.reclaim.outcome import Outcome
+from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, steps_for, still_true
+from prune.reclaim.trash import discard
+from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.storage_v1 import StorageV1
+from prune.sources.storage_v2.source import StorageV2
+from prune.sources.stores.base import Store
+
+#: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
+BATCH = 256
+
+
+def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True, report: Report = silent) -> Outcome:
+    """Carry ``plan`` out, or resume it, or say that it is done.
+
+    ``stopped`` is a person's word why nobody can push or pull now; it is recorded. With ``trash=False`` the bytes
+    are given back at the end. Raises ``Refused`` before anything is touched: another store's plan, no control,
+    another cleanup running; ``Stale`` when nothing of the plan still holds. A full or broken disk is an outcome
+    with state ``failed``: nothing is lost, and applying again resumes.
+    """
+    storage = storage_of(source)
+    if plan.source != source.name or plan.kind != source.kind:
+        raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
+    if not (stopped and stopped.strip()):
+        raise Refused(
+            "Deleting needs pushes and pulls under control: stop the registry or make it read-only, "
+            'then say so with --registry-stopped "reason".'
+        )
+    with storage.store.lock(LOCK):
+        journal, record = _run_of(storage.store, plan)
+        if record.finished:
+            return _recorded(journal, record)
+        return _Run(storage, plan, journal, record, report).carry_out(stopped.strip(), trash=trash)
+
+
+def storage_of(source: Source) -> StorageSource:
+    """Return ``source`` when plans are carried out on its files; raise ``Refused`` otherwise."""
+    if isinstance(source, StorageV1 | StorageV2):
+        return source
+    raise Refused(f"Cleaning up {source.kind} is not supported yet.")
+
+
+def _run_of(store: Store, plan: Plan) -> tuple[Journal, Record]:
+    """Return the run of this plan that is under way or done, or a new one."""
+    digest = plan.digest()
+    prefix = short(digest)
+    numbers = [0]
+    for name in run_names(store):
+        head, _, number = name.rpartition("-")
+        if head == prefix and number.isdigit():
+            numbers.append(int(number))
+    latest = max(numbers)
+    if latest:
+        journal = Journal(store, f"{prefix}-{latest}")
+        record = read_record(journal)
+        if record.begin is None or record.begin.plan_digest == digest:
+            if record.restoring:
+                raise Refused(f"Run {journal.run} of this plan is being restored; finish that first.")
+            if record.restored is None:
+                return journal, record
+    return Journal(store, f"{prefix}-{latest + 1}"), Record()
+
+
+def _recorded(journal: Journal, record: Record) -> Outcome:
+    end, begin = record.end, record.begin
+    if end is None or begin is None:
+        raise Refused(f"The journal of run {journal.run} has no beginning or no end.")
+    return Outcome(
+        run=journal.run,
+        plan_digest=begin.plan_digest,
+        state="partial" if end.state == "partial" else "done",
+        done=end.done,
+        skipped=end.skipped,
+        freed_bytes=end.bytes,
+        trash=None if record.emptied or record.emptying else journal.folder,
+        message="This plan was carried out before.",
+    )
+
+
+class _Run:
+    def __init__(self, source: StorageSource, plan: Plan, journal: Journal, record: Record, report: Report) -> None:
+        self.source = source
+        self.store = source.store
+        self.plan = plan
+        self.journal = journal
+        self.moved = dict(record.moved)
+        self.report = report
+        self.skipped: list[Skipped] = []
+        self.unwritten: list[Line] = []
+        """Outcomes of the last batch: they go to the disk together with the intents of the next."""
+
+    def carry_out(self, stopped: str, *, trash: bool) -> Outcome:
+        snapshot = self.source.scan(self.report)
+        drift = check(self.plan, snapshot, now=int(time.time()))
+        if not drift.items and not self.moved and not self.plan.is_empty():
+            raise Stale(_why_stale(drift))
+        self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)]
+        try:
+            if not self.moved:
+                self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
+            begin = self._line("begin", plan_digest=self.plan.digest(), reason=stopped)
+            self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
+            self._finish_rewrites()
+            steps = steps_for(self.source, drift.items, snapshot)
+            steps = self._with_rewrites(steps, snapshot.repositories)
+            self._move_all(steps)
+            state = "partial" if self.skipped else "done"
+            end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
+            self.journal.add(*self.unwritten, end)
+            if not trash:
+                discard(self.journal)
+        except OSError as error:
+            return self._outcome(
+                "failed", f"{error.strerror or error}. Nothing is lost: put that right and apply again."
+            )
+        return self._outcome(state, "", trash=trash)
+
+    @property
+    def done(self) -> int:
+        return sum(step.counts for step in self.moved.values())
+
+    @property
+    def freed(self) -> int:
+        return sum(step.size for step in self.moved.values())
+
+    def _outcome(self, state: str, message: str, *, trash: bool = True) -> Outcome:
+        return Outcome(
+            run=self.journal.run,
+            plan_digest=self.plan.digest(),
+            state="failed" if state == "failed" else "partial" if state == "partial" else "done",
+            done=self.done,
+            skipped=self._all_skipped(),
+            freed_bytes=self.freed,
+            trash=self.journal.folder if trash else None,
+            message=message,
+        )
+
+    def _all_skipped(self) -> tuple[Skipped, ...]:
+        return tuple(sorted(set(self.skipped)))
+
+    def _line(self, event: str, **fields: object) -> Line:
+        return Line(event=event, at=int(time.time()), **fields)  # type: ignore[arg-type]  # forwarded by field name
+
+    def _done_before(self, skipped: Skipped) -> bool:
+        """Tell whether an item is gone because this very run took it, before it was interrupted."""
+        for step in self.moved.values():
+            if skipped.item == step.item:
+                return True
+            if step.kind == "repository" and skipped.item.startswith(
+                (f"{step.item}:", f"{step.item}@", f"{step.item} upload ")
+            ):
+                return True
+        return False
+
+    def _with_rewrites(self, steps: list[Step], repositories: Iterable[str]) -> list[Step]:
+        """Add the V1 lists that name what goes, each with its successor ready in the run's folder."""
+        gone = [step.item for step in [*self.moved.values(), *steps] if step.kind == "image"]
+        whole = {step.item for step in steps if step.kind == "repository"}
+        added = []
+        for rewrite in index_rewrites(self.source, gone, [name for name in repositories if name not in whole]):
+            if rewrite.path not in self.moved:
+                self.store.write(self.journal.fresh(rewrite.path), rewrite.body)
+                content = hashlib.sha256(rewrite.body).hexdigest()
+                added.append(Step("index", rewrite.item, rewrite.path, counts=0, content=content))
+        return sorted([*steps, *added], key=lambda step: ORDER.index(step.kind))
+
+    def _finish_rewrites(self) -> None:
+        """Put the successors in place of lists that were moved away right before a crash."""
+        for step in self.moved.values():
+            if step.kind == "index":
+                self._replace(step)
+
+    def _replace(self, step: Step) -> None:
+        fresh = self.journal.fresh(step.path)
+        if self.store.kind(step.path) is None and self.store.kind(fresh) == "file":
+            self.store.move(fresh, step.path)
+            self.store.settle([fresh, step.path])
+
+    def _move_all(self, steps: list[Step]) -> None:
+        done = 0
+        for batch in _batches(steps):
+            self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
+            self.unwritten = []
+            moved: list[str] = []
+            skipped: list[Skipped] = []
+            for step in batch:
+                why = self._move(step)
+                if not why:
+                    moved.append(step.path)
+                    self.moved[step.path] = step
+                elif step.counts:
+                    skipped.append(Skipped(step.item, why))
+            self.store.settle([*moved, *(self.journal.trash(path) for path in moved)])
+            self.skipped += skipped
+            self.unwritten = [self._line("moved", paths=tuple(moved))]
+            if skipped:
+                self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
+            done += len(batch)
+            self.report(Progress("moving to the trash", done, len(steps)))
+
+    def _move(self, step: Step) -> str:
+        """Move one thing into the trash after a last look; return why not."""
+        why = still_true(self.store, step)
+        if why:
+            return why
+        try:
+            self.store.move(step.path, self.journal.trash(step.path))
+        except FileNotFoundError:
+            return "it is gone already"
+        except FileExistsError:
+            return "it was pushed again while this run was interrupted"
+        except Refused as error:
+            return str(error)
+        if step.kind == "index":
+            self._replace(step)
+        return ""
+
+
+def _batches(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
+    batch: list[Step] = []
+    for step in steps:
+        if batch and (step.kind != batch[0].kind or len(batch) >= BATCH):
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
+def _why_stale(drift: Drift) -> str:
+    first = drift.skipped[0] if drift.skipped else None
+    why = f" For instance {first.item}: {first.reason}." if first else ""
+    return f"Nothing of this plan holds any more; make a new one.{why}"

@@ -1,0 +1,145 @@
+"""The journal of a run: one JSON object a line, in the store, durable before and after every batch of moves.
+
+What a process that was killed leaves behind is found out by looking: the journal names both ends of each move, and
+a move is one rename, so whatever lies in the trash was moved and whatever does not was not.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from prune.model.errors import Refused, Unreadable
+from prune.plan.drift import Skipped
+from prune.reclaim.steps import Step
+from prune.sources.stores.base import Store
+
+#: Everything of ours lies in this folder of the store; no scan counts it and no registry reads it.
+FOLDER = ".registryui"
+RUNS = f"{FOLDER}/runs"
+LOCK = f"{FOLDER}/lock"
+MAX_JOURNAL_BYTES = 4 * 1024 * 1024 * 1024
+
+Event = Literal["begin", "intent", "moved", "skip", "end", "restore", "back", "restored", "emptying", "emptied"]
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line. ``at`` is seconds since 1970, UTC; which of the other fields are set depends on ``event``."""
+
+    event: Event
+    at: int
+    steps: tuple[Step, ...] = ()
+    paths: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    plan_digest: str = ""
+    reason: str = ""
+    state: str = ""
+    done: int = 0
+    bytes: int = 0
+
+
+_decode = msgspec.json.Decoder(Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Journal:
+    """The journal of one run of one store."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        self.store = store
+        self.run = run
+        self.folder = f"{RUNS}/{run}"
+        self._path = f"{self.folder}/journal.jsonl"
+
+    def add(self, *lines: Line) -> None:
+        """Append lines; when this returns they survive a power cut."""
+        # A line break first: behind a line that a full disk cut short, nothing is lost but that line.
+        self.store.append(self._path, b"\n" + b"\n".join(map(_encode, lines)) + b"\n")
+
+    def lines(self) -> list[Line]:
+        """Return every whole line, oldest first; nothing when there is no journal yet."""
+        try:
+            body, _ = self.store.read(self._path, MAX_JOURNAL_BYTES)
+        except FileNotFoundError:
+            return []
+        except Unreadable as error:
+            raise Refused(f"The journal of run {self.run} {error}.") from None
+        found = []
+        for text in body.split(b"\n"):
+            if text:
+                try:
+                    found.append(_decode(text))
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue  # cut short by a crash, or by a full disk; never acted upon
+        return found
+
+    def trash(self, path: str) -> str:
+        """Return where in the trash the thing at ``path`` lies or would lie."""
+        return f"{self.folder}/files/{path}"
+
+    def fresh(self, path: str) -> str:
+        """Return where the file that is to take the place of ``path`` is prepared."""
+        return f"{self.folder}/new/{path}"
+
+    def undone(self, path: str) -> str:
+        """Return where a file of ours goes when the old one comes back."""
+        return f"{self.folder}/undone/{path}"
+
+
+class Record(msgspec.Struct):
+    """A journal, read: how far the run came. ``moved`` are the steps whose things lie in the trash."""
+
+    begin: Line | None = None
+    end: Line | None = None
+    intents: dict[str, Step] = {}
+    moved: dict[str, Step] = {}
+    skipped: dict[str, Skipped] = {}
+    back: set[str] = set()
+    restoring: bool = False
+    restored: Line | None = None
+    emptying: bool = False
+    emptied: Line | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run came to its end, done or partial."""
+        return self.end is not None
+
+
+def read_record(journal: Journal) -> Record:
+    """Return how far a run came, with a look at the trash for moves whose outcome was not written down."""
+    record = Record()
+    for line in journal.lines():
+        match line.event:
+            case "begin":
+                record.begin = record.begin or line
+            case "intent":
+                record.intents.update((step.path, step) for step in line.steps)
+            case "moved":
+                record.moved.update((p, record.intents[p]) for p in line.paths if p in record.intents)
+            case "skip":
+                record.skipped.update((s.item, s) for s in line.skipped)
+            case "end":
+                record.end = line
+            case "restore":
+                record.restoring = True
+            case "back":
+                record.back.update(line.paths)
+            case "restored":
+                record.restored, record.restoring = line, False
+            case "emptying":
+                record.emptying = True
+            case "emptied":
+                record.emptied = line
+    if not record.finished and not record.restoring and record.restored is None:
+        for path, step in record.intents.items():
+            if path not in record.moved and journal.store.kind(journal.trash(path)) is not None:
+                record.moved[path] = step
+    return record
+
+
+def run_names(store: Store) -> list[str]:
+    """Return the runs that the store remembers, sorted by name."""
+    try:
+        return [entry.name for entry in store.entries(RUNS) if entry.kind == "folder"]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,52 @@
+"""What came of a run, a restore, or emptying the trash."""
+
+from typing import Literal
+
+import msgspec
+
+from prune.plan.drift import Skipped
+
+State = Literal["done", "partial", "failed"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """``done`` counts items of the plan; ``freed_bytes`` what left the registry's folders, in data and layer
+    files. ``trash`` is where it lies now, ``None`` when it was given back at once."""
+
+    run: str
+    plan_digest: str
+    state: State
+    done: int
+    skipped: tuple[Skipped, ...]
+    freed_bytes: int
+    trash: str | None
+    message: str = ""
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """``done`` counts the items that are back in their place."""
+
+    run: str
+    state: State
+    done: int
+    skipped: tuple[Skipped, ...]
+    message: str = ""
+
+
+class Emptied(msgspec.Struct, frozen=True):
+    """The runs whose trash is gone for good, and the bytes of data and layer files given back."""
+
+    runs: tuple[str, ...]
+    freed_bytes: int
+
+
+class TrashRun(msgspec.Struct, frozen=True):
+    """A run as the store remembers it. Times are seconds since 1970, UTC."""
+
+    run: str
+    plan_digest: str
+    state: Literal["unfinished", "done", "partial", "restoring", "restored", "emptied"]
+    started: int
+    finished: int | None
+    freed_bytes: int
+    reason: str

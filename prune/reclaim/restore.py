@@ -1,0 +1,128 @@
+"""Putting a run's trash back where it was. Never overwrites anything that came since."""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+
+from prune.model.errors import Refused, Unreadable
+from prune.plan.drift import Skipped
+from prune.reclaim.apply import BATCH, storage_of
+from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
+from prune.reclaim.outcome import Restored
+from prune.reclaim.steps import MAX_INDEX_BYTES, Step
+from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.stores.base import Store
+
+_RUN = re.compile(r"[0-9a-f]{12}-[0-9]{1,9}")
+
+
+def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
+    """Put everything back that the run took, blobs before links before tags, or go on with doing so.
+
+    What was pushed again since is left alone and listed. Raises ``Refused`` when the store knows no such run, or
+    its trash was emptied.
+    """
+    storage = storage_of(source)
+    store = storage.store
+    if not _RUN.fullmatch(run):
+        raise Refused(f"{run!r} is no run; `prune apply` printed its name.")
+    with store.lock(LOCK):
+        journal = Journal(store, run)
+        record = read_record(journal)
+        if record.begin is None:
+            raise Refused(f"This store knows no run {run}.")
+        if record.emptying or record.emptied is not None:
+            raise Refused(f"The trash of run {run} was emptied; it cannot be brought back.")
+        if record.restored is not None and record.restored.state == "done":
+            return Restored(run, "done", record.restored.done, (), "This run was restored before.")
+        return _put_back(store, journal, record, report)
+
+
+def _put_back(store: Store, journal: Journal, record: Record, report: Report) -> Restored:
+    steps = list(reversed(record.moved.values()))
+    done, skipped = 0, list[Skipped]()
+    now = int(time.time())
+    try:
+        if not record.restoring:
+            # Also what an interrupted run had moved without writing it down: from here on the record counts.
+            journal.add(Line("moved", now, paths=tuple(record.moved)), Line("restore", now))
+        for start in range(0, len(steps), BATCH):
+            back = []
+            for step in steps[start : start + BATCH]:
+                odd = [] if step.path in record.back else list(_return(store, journal, step))
+                skipped += odd
+                if not odd:
+                    back.append(step.path)
+                    done += step.counts
+            store.settle([*back, *(journal.trash(path) for path in back)])
+            journal.add(Line("back", now, paths=tuple(back)))
+            report(Progress("putting back", min(start + BATCH, len(steps)), len(steps)))
+        state = "partial" if skipped else "done"
+        journal.add(Line("restored", int(time.time()), state=state, done=done, skipped=tuple(skipped)))
+    except OSError as error:
+        message = f"{error.strerror or error}. Nothing is lost: put that right and restore again."
+        return Restored(journal.run, "failed", done, tuple(skipped), message)
+    return Restored(journal.run, "partial" if skipped else "done", done, tuple(skipped))
+
+
+def _return(store: Store, journal: Journal, step: Step) -> Iterator[Skipped]:
+    """Put one thing back; yield what of it has to stay in the trash, and why."""
+    trash = journal.trash(step.path)
+    if store.kind(trash) is None:
+        if store.kind(step.path) is None:
+            yield Skipped(step.item, "it is neither in the trash nor in its place")
+        return
+    if step.kind == "index" and _is_ours(store, step):
+        store.move(step.path, journal.undone(step.path))
+    try:
+        yield from _merge(store, trash, step.path, step)
+    except Refused as error:
+        yield Skipped(step.item, str(error))
+
+
+def _merge(store: Store, trash: str, path: str, step: Step) -> Iterator[Skipped]:
+    """Move ``trash`` to ``path``; where something is already, go down into it as far as both are folders."""
+    here = store.kind(path)
+    if here is None:
+        store.move(trash, path)
+    elif here != store.kind(trash):
+        yield Skipped(step.item, f"{path} is something else now")
+    elif here == "file":
+        if not _equal(store, trash, path):
+            yield Skipped(step.item, f"{path} was changed since")
+    elif step.kind in ("blob", "image"):
+        # Named by its content: what was pushed again is the same thing.
+        file = "data" if step.kind == "blob" else "layer"
+        if _size(store, f"{path}/{file}") != _size(store, f"{trash}/{file}"):
+            yield Skipped(step.item, "something of another size is in its place now")
+    elif path.rpartition("/")[0].endswith("_manifests/tags"):
+        if not _equal(store, f"{trash}/current/link", f"{path}/current/link"):
+            name = step.item if step.kind == "tag" else f"{step.item}:{path.rpartition('/')[2]}"
+            yield Skipped(name, "it was pushed again since; that tag stays")
+    else:
+        for entry in store.entries(trash):
+            yield from _merge(store, f"{trash}/{entry.name}", f"{path}/{entry.name}", step)
+
+
+def _is_ours(store: Store, step: Step) -> bool:
+    """Tell whether the list in its place is still the one that the run put there."""
+    try:
+        body, _ = store.read(step.path, MAX_INDEX_BYTES)
+    except (FileNotFoundError, Unreadable):
+        return False
+    return hashlib.sha256(body).hexdigest() == step.content
+
+
+def _equal(store: Store, one: str, other: str) -> bool:
+    try:
+        return store.read(one, MAX_INDEX_BYTES)[0] == store.read(other, MAX_INDEX_BYTES)[0]
+    except (FileNotFoundError, NotADirectoryError, Unreadable):
+        return False
+
+
+def _size(store: Store, path: str) -> int | None:
+    try:
+        return store.stat(path).size
+    except (FileNotFoundError, NotADirectoryError, Unreadable):
+        return None

@@ -1,0 +1,195 @@
+"""From the items of a plan to single moves, in an order in which a registry never sees a broken image:
+tags first, then the links of manifests, then layer links, then blobs or images, then uploads."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from prune.model.digest import Digest
+from prune.model.errors import Unreadable
+from prune.model.plan import Deletions
+from prune.model.snapshot import Snapshot
+from prune.sources.storage_v1 import StorageV1
+from prune.sources.storage_v2 import layout
+from prune.sources.storage_v2.source import StorageV2
+from prune.sources.stores.base import Store
+
+type StorageSource = StorageV1 | StorageV2
+
+Kind = Literal["repository", "tag", "tag-note", "index", "manifest", "layer-link", "image", "blob", "upload"]
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One move into the trash. ``path`` is where it lies, relative to the store's root.
+
+    ``item`` names it for people, ``expect`` is what must still be true of it (the digest of a tag, the size of a
+    blob or layer), ``counts`` how many items of the plan it carries out, ``size`` the bytes that leave with it.
+    ``content`` is the sha256 of the file that takes its place (only for an index of V1).
+    """
+
+    kind: Kind
+    item: str
+    path: str
+    expect: str = ""
+    counts: int = 1
+    size: int = 0
+    content: str = ""
+
+
+#: What goes first. Within one kind the order is the plan's.
+ORDER: tuple[Kind, ...] = (
+    "repository",
+    "tag",
+    "tag-note",
+    "index",
+    "manifest",
+    "layer-link",
+    "image",
+    "blob",
+    "upload",
+)
+
+
+def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> list[Step]:
+    """Return the moves that carry ``items`` out, in their order."""
+    steps = _v1(source, items) if isinstance(source, StorageV1) else _v2(source, items, snapshot)
+    return sorted(steps, key=lambda step: ORDER.index(step.kind))
+
+
+def _v2(source: StorageV2, items: Deletions, snapshot: Snapshot) -> list[Step]:
+    base = source.base
+    whole = set(items.repositories)
+    steps = [step for name in items.repositories for step in _repository_v2(source, name, items, snapshot)]
+    for tag in items.tags:
+        if tag.repository not in whole:
+            path = layout.tag_folder(base, tag.repository, tag.tag)
+            steps.append(Step("tag", f"{tag.repository}:{tag.tag}", path, expect=tag.digest))
+    for manifest in items.manifests:
+        if manifest.repository not in whole:
+            path = layout.revision_folder(base, manifest.repository, manifest.digest)
+            steps.append(Step("manifest", f"{manifest.repository}@{manifest.digest}", path))
+    for link in items.layer_links:
+        path = layout.layer_folder(base, link.repository, link.digest)
+        steps.append(Step("layer-link", f"{link.repository} link {link.digest}", path))
+    for blob in items.blobs:
+        path = layout.blob_folder(base, blob.digest)
+        steps.append(Step("blob", blob.digest, path, expect=str(blob.size), size=blob.size))
+    for upload in items.uploads:
+        if upload.repository not in whole:
+            path = layout.upload_folder(base, upload.repository, upload.id)
+            steps.append(Step("upload", f"{upload.repository} upload {upload.id}", path, size=upload.size))
+    return steps
+
+
+def _repository_v2(source: StorageV2, name: str, items: Deletions, snapshot: Snapshot) -> list[Step]:
+    """The folder as a whole; only its own parts when another repository lies below it."""
+    folder = layout.repository_folder(source.base, name)
+    uploads = [upload for upload in items.uploads if upload.repository == name]
+    counts = 1 + len(uploads)
+    counts += sum(tag.repository == name for tag in items.tags)
+    counts += sum(manifest.repository == name for manifest in items.manifests)
+    size = sum(upload.size for upload in uploads)
+    if not any(other.startswith(f"{name}/") for other in snapshot.repositories):
+        return [Step("repository", name, folder, counts=counts, size=size)]
+    parts = [part for part in ("_manifests", "_layers", "_uploads") if source.store.kind(f"{folder}/{part}")]
+    return [
+        Step("repository", name, f"{folder}/{part}", counts=0 if number else counts, size=0 if number else size)
+        for number, part in enumerate(parts)
+    ]
+
+
+def _v1(source: StorageV1, items: Deletions) -> list[Step]:
+    whole = set(items.repositories)
+    steps = []
+    for name in items.repositories:
+        counts = 1 + sum(tag.repository == name for tag in items.tags)
+        steps.append(Step("repository", name, source.path(f"repositories/{name}"), counts=counts))
+    for tag in items.tags:
+        if tag.repository not in whole:
+            folder = source.path(f"repositories/{tag.repository}")
+            item = f"{tag.repository}:{tag.tag}"
+            steps.append(Step("tag", item, f"{folder}/tag_{tag.tag}", expect=tag.digest))
+            steps.append(Step("tag-note", item, f"{folder}/tag{tag.tag}_json", counts=0))
+    steps += [
+        Step("image", image.id, source.path(f"images/{image.id}"), expect=str(image.size), size=image.size)
+        for image in items.images
+    ]
+    return steps
+
+
+#: The lists that docker-registry 0.x keeps of the images pushed to a repository.
+INDEX_FILES = ("_index_images", "_images_list")
+MAX_INDEX_BYTES = 64 * 1024 * 1024
+
+
+class Rewrite(msgspec.Struct, frozen=True):
+    """A list of images without those that go: the new bytes for the file at ``path``."""
+
+    item: str
+    path: str
+    body: bytes
+
+
+def index_rewrites(source: StorageSource, gone: Iterable[str], repositories: Iterable[str]) -> list[Rewrite]:
+    """Return the lists of V1 repositories that name an image of ``gone``. One that cannot be read stays as it is."""
+    if not isinstance(source, StorageV1):
+        return []
+    ids = set(gone)
+    found = []
+    for name in repositories if ids else ():
+        for file in INDEX_FILES:
+            path = source.path(f"repositories/{name}/{file}")
+            try:
+                old = msgspec.json.decode(source.store.read(path, MAX_INDEX_BYTES)[0])
+            except (OSError, Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            if not isinstance(old, list):
+                continue
+            new = [entry for entry in old if (entry.get("id") if isinstance(entry, dict) else entry) not in ids]
+            if new != old:
+                found.append(Rewrite(f"{name} {file}", path, msgspec.json.encode(new)))
+    return found
+
+
+def still_true(store: Store, step: Step) -> str:
+    """Look at one item right before it moves; return why it must be left alone, or nothing."""
+    match step.kind:
+        case "tag":
+            return _tag_moved(store, step)
+        case "blob" | "image":
+            return _content_changed(store, step)
+        case "index" | "tag-note":
+            return "" if store.kind(step.path) == "file" else "it is not there"
+        case _:
+            return "" if store.kind(step.path) == "folder" else "it is gone already"
+
+
+def _tag_moved(store: Store, step: Step) -> str:
+    link = step.path if store.kind(step.path) == "file" else f"{step.path}/current/link"
+    try:
+        body, _ = store.read(link, layout.MAX_LINK_BYTES)
+    except FileNotFoundError:
+        return "it is gone already"
+    except (Unreadable, NotADirectoryError) as error:
+        return f"it cannot be read any more ({error})"
+    points_at: Digest = body.decode("ascii", "replace").strip()
+    return "" if points_at == step.expect else "it was moved a moment ago"
+
+
+def _content_changed(store: Store, step: Step) -> str:
+    file = "data" if step.kind == "blob" else "layer"
+    try:
+        size = store.stat(f"{step.path}/{file}").size
+    except FileNotFoundError:
+        if step.kind == "image" and step.expect == "0" and store.kind(step.path) == "folder":
+            size = 0
+        else:
+            return "it is gone already"
+    except (Unreadable, NotADirectoryError) as error:
+        return f"it cannot be read any more ({error})"
+    if str(size) != step.expect:
+        return "it has another size than planned"
+    if step.kind == "image" and store.kind(f"{step.path}/_inprogress") is not None:
+        return "it is being uploaded"
+    return ""

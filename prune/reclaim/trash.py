@@ -1,0 +1,96 @@
+"""What the store remembers of past cleanups, and giving their bytes back for good."""
+
+import time
+from collections.abc import Collection
+
+from prune.model.errors import Refused
+from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
+from prune.reclaim.outcome import Emptied, TrashRun
+from prune.sources.base import Source
+from prune.sources.storage_v1 import StorageV1
+from prune.sources.storage_v2.source import StorageV2
+from prune.sources.stores.base import Store
+
+
+def list_runs(source: Source) -> list[TrashRun]:
+    """Return every run that this store remembers, the newest first."""
+    store = _store(source)
+    found = []
+    for name in run_names(store):
+        record = read_record(Journal(store, name))
+        if record.begin is not None:
+            found.append(_described(name, record.begin, record))
+    return sorted(found, key=lambda run: (-run.started, run.run))
+
+
+def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Collection[str] | None = None) -> Emptied:
+    """Remove what finished runs took away, for good. ``older_than`` is in seconds since their end, ``None`` for
+    any age; ``runs`` limits it to these. Runs that are not finished, or being restored, are left alone.
+
+    Raises ``Refused`` when a run of ``runs`` is unknown or may not be emptied.
+    """
+    store = _store(source)
+    emptied = []
+    freed = 0
+    with store.lock(LOCK):
+        names = run_names(store)
+        for name in runs or ():
+            if name not in names:
+                raise Refused(f"This store knows no run {name}.")
+        for name in names if runs is None else sorted(set(runs)):
+            journal = Journal(store, name)
+            record = read_record(journal)
+            last = record.restored or record.end
+            if last is None or record.restoring:
+                if runs is not None:
+                    raise Refused(f"Run {name} is not finished; apply its plan again, or restore it, first.")
+                continue
+            if record.emptied is None and (older_than is None or last.at <= now - older_than):
+                freed += discard(journal)
+                emptied.append(name)
+    return Emptied(tuple(emptied), freed)
+
+
+def discard(journal: Journal) -> int:
+    """Remove the trash of one run and return the bytes of its data and layer files. Plan and journal stay."""
+    store = journal.store
+    journal.add(Line("emptying", int(time.time())))
+    size = 0
+    for part in ("files", "new", "undone"):
+        folder = f"{journal.folder}/{part}"
+        if store.kind(folder) is None:
+            continue
+        for path, stat in store.files(folder):
+            if path.rpartition("/")[2] in ("data", "layer"):
+                size += stat.size
+        store.remove(folder)
+    journal.add(Line("emptied", int(time.time()), bytes=size))
+    return size
+
+
+def _store(source: Source) -> Store:
+    if isinstance(source, StorageV1 | StorageV2):
+        return source.store
+    raise Refused(f"A source of kind {source.kind} has no trash.")
+
+
+def _described(name: str, begin: Line, record: Record) -> TrashRun:
+    last = record.end
+    state = "unfinished"
+    if record.emptied is not None or record.emptying:
+        state = "emptied"
+    elif record.restored is not None:
+        state = "restored"
+    elif record.restoring:
+        state = "restoring"
+    elif last is not None:
+        state = "partial" if last.state == "partial" else "done"
+    return TrashRun(
+        run=name,
+        plan_digest=begin.plan_digest,
+        state=state,  # type: ignore[arg-type]  # one of the literals above
+        started=begin.at,
+        finished=last.at if last else None,
+        freed_bytes=sum(step.size for step in record.moved.values()),
+        reason=begin.reason,
+    )

@@ -1,0 +1,59 @@
+"""From a SOURCE string to a source."""
+
+import os
+
+from prune.model.errors import SourceError, UsageError
+from prune.sources.base import Source
+
+_FORMS = "storage:PATH, http(s)://HOST, oci:PATH or docker:"
+
+
+def open_source(text: str, *, timeout: float = 30.0) -> Source:
+    """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network.
+
+    Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
+    """
+    scheme, colon, rest = text.partition(":")
+    if not colon or not rest or "\0" in rest:
+        raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
+    if scheme == "storage":
+        return _open_storage(rest)
+    raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
+
+
+def _open_storage(path: str) -> Source:
+    from prune.sources.stores.disk import DiskStore
+
+    root = os.path.abspath(path)
+    if not os.path.isdir(root):
+        what = "is not a folder" if os.path.lexists(root) else "does not exist"
+        raise SourceError(f"{root} {what}; give the root folder of a registry's storage.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise SourceError(f"{root} cannot be read; run this as a user who may, for instance the registry's.")
+    v2 = _v2_base(root)
+    v1 = os.path.isdir(os.path.join(root, "images")) and os.path.isdir(os.path.join(root, "repositories"))
+    store = DiskStore(root)
+    if v2 is not None and v1:
+        raise SourceError(f"{root} holds a V1 and a V2 registry at once; give the folder of one of them.")
+    if v2 is not None:
+        from prune.sources.storage_v2.source import StorageV2
+
+        return StorageV2(store, v2, store.name)
+    if v1:
+        from prune.sources.storage_v1 import StorageV1
+
+        return StorageV1(store, "", store.name)
+    raise SourceError(
+        f"{root} is no registry: neither docker/registry/v2 (V2) nor images and repositories (V1) are in it."
+    )
+
+
+def _v2_base(root: str) -> str | None:
+    """Return where the V2 layout lies below ``root``: distribution's own place, or ``root`` itself."""
+    for base, enough in (("docker/registry/v2", any), ("", all)):
+        here = os.path.join(root, base) if base else root
+        if os.path.islink(here):
+            continue
+        if enough(os.path.isdir(os.path.join(here, name)) for name in ("repositories", "blobs")):
+            return base
+    return None

@@ -1,0 +1,75 @@
+"""Listing the blobs of a V2 store."""
+
+from prune.model.digest import HEX_LENGTH, Digest
+from prune.model.snapshot import Blob
+from prune.sources.storage_v2.findings import Findings
+from prune.sources.storage_v2.layout import under
+from prune.sources.stores.base import Store
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def is_hex(text: str, length: int) -> bool:
+    """Tell whether ``text`` is exactly ``length`` lower-case hex digits."""
+    return len(text) == length and _HEX.issuperset(text)
+
+
+def list_blobs(store: Store, base: str, findings: Findings) -> dict[Digest, Blob]:
+    """Return every blob with its size and time."""
+    found: dict[Digest, Blob] = {}
+    for algorithm, prefix in blob_prefixes(store, base, findings):
+        list_prefix(store, base, algorithm, prefix, found, findings)
+    return found
+
+
+def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str, str]]:
+    """Return each (algorithm, first two hex digits) that has a folder."""
+    root = under(base, "blobs")
+    found = []
+    try:
+        algorithms = store.entries(root)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        findings.block_store(root, f"cannot be read: {error.strerror}")
+        return []
+    for algorithm in algorithms:
+        where = f"{root}/{algorithm.name}"
+        if algorithm.kind == "other":
+            findings.block_store(where, "is a symbolic link or something else that is not followed")
+            continue
+        if algorithm.kind == "file" or algorithm.name not in HEX_LENGTH:
+            findings.note(where, "does not belong here", "it is left alone")
+            continue
+        try:
+            prefixes = store.entries(where)
+        except OSError as error:
+            findings.block_store(where, f"cannot be read: {error.strerror}")
+            continue
+        for prefix in prefixes:
+            if prefix.kind == "other":
+                findings.block_store(f"{where}/{prefix.name}", "is a symbolic link or something else, not followed")
+            elif prefix.kind == "file" or not is_hex(prefix.name, 2):
+                findings.note(f"{where}/{prefix.name}", "does not belong here", "it is left alone")
+            else:
+                found.append((algorithm.name, prefix.name))
+    return found
+
+
+def list_prefix(
+    store: Store, base: str, algorithm: str, prefix: str, found: dict[Digest, Blob], findings: Findings
+) -> None:
+    """Add the blobs of one folder to ``found``."""
+    folder = under(base, f"blobs/{algorithm}/{prefix}")
+    length = HEX_LENGTH[algorithm]
+    try:
+        for name, stat in store.blobs(folder):
+            if not is_hex(name, length) or not name.startswith(prefix):
+                shown = name.encode(errors="backslashreplace").decode()
+                findings.note(f"{folder}/{shown}", "does not belong here", "it is left alone")
+            elif stat is None:
+                findings.note(f"{folder}/{name}", "has no data that could be read", "it is left alone")
+            else:
+                found[f"{algorithm}:{name}"] = Blob(stat.size, stat.time)
+    except OSError as error:
+        findings.block_store(folder, f"cannot be read: {error.strerror}")

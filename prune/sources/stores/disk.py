@@ -1,0 +1,271 @@
+"""A store on a local disk."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat as modes
+from collections.abc import Iterator
+
+from prune.model.errors import Refused, Unreadable
+from prune.sources.stores.base import Entry, Stat
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class DiskStore:
+    """The tree below one folder. Symbolic links inside of it are seen and never followed."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self.name = f"storage:{self.root}"
+        self._prefix = self.root.rstrip("/") + "/"
+
+    def _at(self, path: str) -> str:
+        return self._prefix + path
+
+    # ---- reading ------------------------------------------------------------------------------------------
+
+    def entries(self, folder: str) -> list[Entry]:
+        """See ``Store``. A name that is not UTF-8 is shown escaped and never opened."""
+        found = []
+        with os.scandir(self._at(folder)) as listing:
+            for item in listing:
+                if item.is_symlink():
+                    kind = "other"
+                elif item.is_dir():
+                    kind = "folder"
+                else:
+                    kind = "file" if item.is_file() else "other"
+                name = item.name
+                if not name.isascii():
+                    try:
+                        name.encode()
+                    except UnicodeEncodeError:
+                        name, kind = os.fsencode(name).decode("ascii", "backslashreplace"), "other"
+                found.append(Entry(name, kind))
+        found.sort(key=_by_name)
+        return found
+
+    def read(self, path: str, limit: int) -> tuple[bytes, Stat]:
+        """See ``Store``."""
+        try:
+            descriptor = os.open(self._prefix + path, _READ)
+        except OSError as error:
+            if error.errno == 40:  # ELOOP: the last segment is a symbolic link
+                raise Unreadable("is a symbolic link") from None
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not modes.S_ISREG(status.st_mode):
+                raise Unreadable("is no plain file")
+            if status.st_size > limit:
+                raise Unreadable(f"is larger than {limit} bytes")
+            body = os.read(descriptor, status.st_size + 1)
+            if len(body) != status.st_size:
+                body = self._read_rest(descriptor, body, limit)
+        finally:
+            os.close(descriptor)
+        return body, Stat(len(body), int(status.st_mtime))
+
+    @staticmethod
+    def _read_rest(descriptor: int, body: bytes, limit: int) -> bytes:
+        """Read on after a short read, or in a file that grows at this moment."""
+        while more := os.read(descriptor, 1 << 20):
+            body += more
+            if len(body) > limit:
+                raise Unreadable(f"is larger than {limit} bytes")
+        return body
+
+    def stat(self, path: str) -> Stat:
+        """See ``Store``."""
+        status = os.lstat(self._prefix + path)
+        if not modes.S_ISREG(status.st_mode):
+            raise Unreadable("is no plain file")
+        return Stat(status.st_size, int(status.st_mtime))
+
+    def kind(self, path: str) -> str | None:
+        """See ``Store``."""
+        try:
+            mode = os.lstat(self._prefix + path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return "folder" if modes.S_ISDIR(mode) else "file" if modes.S_ISREG(mode) else "other"
+
+    def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
+        """See ``Store``."""
+        base = self._at(folder)
+        lstat, is_regular = os.lstat, modes.S_ISREG
+        with os.scandir(base) as listing:
+            for item in listing:
+                name = item.name
+                if not item.is_dir(follow_symlinks=False):
+                    yield name, None
+                    continue
+                try:
+                    status = lstat(f"{base}/{name}/data")
+                except (FileNotFoundError, NotADirectoryError):
+                    yield name, None
+                    continue
+                yield name, Stat(status.st_size, int(status.st_mtime)) if is_regular(status.st_mode) else None
+
+    def files(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        """See ``Store``."""
+        pending = [folder]
+        while pending:
+            here = pending.pop()
+            with os.scandir(self._at(here)) as listing:
+                for item in listing:
+                    path = f"{here}/{item.name}" if here else item.name
+                    if item.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    elif item.is_file(follow_symlinks=False):
+                        status = item.stat(follow_symlinks=False)
+                        yield path, Stat(status.st_size, int(status.st_mtime))
+
+    # ---- writing ------------------------------------------------------------------------------------------
+
+    def write(self, path: str, body: bytes) -> None:
+        """See ``Store``. The bytes lie in a temporary file beside it until they are on the disk."""
+        target = self._at(path)
+        self._make_folder(os.path.dirname(target))
+        temporary = f"{target}.{os.getpid()}.new"
+        try:
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
+            )
+            try:
+                _write_all(descriptor, body)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(os.path.dirname(target))
+
+    def append(self, path: str, body: bytes) -> None:
+        """See ``Store``."""
+        target = self._at(path)
+        self._make_folder(os.path.dirname(target))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(target, flags)
+            made = False
+        except FileNotFoundError:
+            descriptor = os.open(target, flags | os.O_CREAT, 0o644)
+            made = True
+        try:
+            _write_all(descriptor, body)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if made:
+            _sync_folder(os.path.dirname(target))
+
+    def move(self, source: str, target: str) -> None:
+        """See ``Store``. One ``rename``; permissions, owners and times of what is moved stay."""
+        self._refuse_links(source)
+        self._refuse_links(os.path.dirname(target))
+        to = self._at(target)
+        if os.path.lexists(to):
+            raise FileExistsError(17, "something is there already", to)
+        os.makedirs(os.path.dirname(to), exist_ok=True)  # made durable by `settle`
+        os.rename(self._at(source), to)
+
+    def settle(self, paths: list[str]) -> None:
+        """See ``Store``."""
+        folders = set()
+        for path in paths:
+            while path := os.path.dirname(path):
+                if path in folders:
+                    break
+                folders.add(path)
+        for folder in sorted(folders, reverse=True):
+            with contextlib.suppress(FileNotFoundError):  # gone together with what was in it
+                _sync_folder(self._at(folder))
+
+    def remove(self, path: str) -> int:
+        """See ``Store``."""
+        target = self._at(path)
+        self._refuse_links(os.path.dirname(path))
+        try:
+            status = os.lstat(target)
+        except FileNotFoundError:
+            return 0
+        if not modes.S_ISDIR(status.st_mode):
+            os.unlink(target)
+            return status.st_size if modes.S_ISREG(status.st_mode) else 0
+        held = sum(stat.size for _, stat in self.files(path))
+        shutil.rmtree(target)  # never follows links
+        return held
+
+    def remove_empty(self, folder: str) -> bool:
+        """See ``Store``."""
+        try:
+            os.rmdir(self._at(folder))
+        except OSError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """See ``Store``. An advisory lock of the system, gone with the process that held it."""
+        self._refuse_links(path)
+        target = self._at(path)
+        self._make_folder(os.path.dirname(target))
+        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused("Another cleanup of this store is running; wait until it is done.") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder and its parents, each durable in its own parent."""
+        if os.path.isdir(folder):
+            return
+        parent = os.path.dirname(folder)
+        self._make_folder(parent)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        _sync_folder(parent)
+
+    def _refuse_links(self, path: str) -> None:
+        """Raise ``Refused`` when any segment of ``path`` is a symbolic link: it could lead out of the store."""
+        here = self.root
+        for segment in path.split("/"):
+            if segment in ("", ".", ".."):
+                if path:
+                    raise Refused(f"{path!r} is no path inside the store.")
+                return
+            here = f"{here}/{segment}"
+            try:
+                mode = os.lstat(here).st_mode
+            except FileNotFoundError:
+                return
+            if modes.S_ISLNK(mode):
+                raise Refused(f"{here} is a symbolic link; nothing behind it is touched.")
+
+
+def _by_name(entry: Entry) -> str:
+    return entry.name
+
+
+def _write_all(descriptor: int, body: bytes) -> None:
+    view = memoryview(body)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
