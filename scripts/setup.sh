@@ -74,6 +74,7 @@ site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"
 printf '%s\n' "$here" >"$site/registryui.pth"
 cat >.venv/bin/prune <<EOF
 #!/bin/sh
-exec "$here/.venv/bin/python" -Es -c 'from prune.cli import main; raise SystemExit(main())' "\$@"
+exec "$here/.venv/bin/python" -I -S -c 'import sys; sys.path[:0] = ["$here", "$site"]
+from prune.cli import main; raise SystemExit(main())' "\$@"
 EOF
 chmod +x .venv/bin/prune

@@ -18,8 +18,6 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Scan and print; 0, or 3 when not everything could be read."""
-    from prune.plan.summary import summarise
-
     started = time.monotonic()
     report, bar = progress_bar()
     source = open_chosen(options)
@@ -28,6 +26,8 @@ def run(options: Namespace) -> int:
 
         summary = scan_cached(source, options.cache, report)
     else:
+        from prune.plan.summary import summarise
+
         summary = summarise(source.scan(report))
     if bar:
         bar.finish()

@@ -1,11 +1,15 @@
 """The SOURCE argument and the options that go with it."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from fnmatch import fnmatchcase
 
 from prune.model.errors import UsageError
 from prune.model.snapshot import Snapshot
 from prune.sources.base import Source
+
+#: More processes than this wait for the same disk.
+MOST_WORKERS = 4
 
 
 def add_source(parser: ArgumentParser) -> None:
@@ -22,7 +26,7 @@ def open_chosen(options: Namespace) -> Source:
 
     if not options.timeout > 0:
         raise UsageError("--timeout must be more than 0 seconds.")
-    return open_source(options.source, timeout=options.timeout)
+    return open_source(options.source, timeout=options.timeout, workers=min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 def chosen_repositories(snapshot: Snapshot, glob: str | None) -> list[str] | None:

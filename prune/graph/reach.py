@@ -92,6 +92,7 @@ def held_blobs(digests: Iterable[Digest], manifests: dict[Digest, Manifest]) -> 
     """Return every blob that the manifests ``digests`` need: their own bytes, configs, layers, and, through
     indexes, the same of their children, whether or not a repository links those."""
     held: set[Digest] = set()
+    blobs: set[Digest] = set()
     pending = list(digests)
     while pending:
         digest = pending.pop()
@@ -99,18 +100,12 @@ def held_blobs(digests: Iterable[Digest], manifests: dict[Digest, Manifest]) -> 
             continue
         held.add(digest)
         manifest = manifests.get(digest)
-        if manifest is not None:
-            pending += [child.digest for child in manifest.children]
-    # `held` now holds manifests only; their blobs are added without walking into them.
-    blobs: set[Digest] = set()
-    for digest in held:
-        manifest = manifests.get(digest)
         if manifest is None:
             continue
+        pending += [child.digest for child in manifest.children]
         if manifest.config is not None:
             blobs.add(manifest.config.digest)
-        for layer in manifest.layers:
-            blobs.add(layer.digest)
+        blobs.update([layer.digest for layer in manifest.layers])
     return held | blobs
 
 

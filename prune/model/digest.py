@@ -29,6 +29,8 @@ def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:
 
 def matches(digest: Digest, body: bytes) -> bool:
     """Tell whether ``body`` is the content that ``digest`` names."""
+    if digest.startswith("sha256:"):
+        return hashlib.sha256(body).hexdigest() == digest[7:]
     algorithm, _, expected = digest.partition(":")
     return hashlib.new(algorithm, body).hexdigest() == expected
 

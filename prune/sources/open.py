@@ -8,8 +8,9 @@ from prune.sources.base import Source
 _FORMS = "storage:PATH, http(s)://HOST, oci:PATH or docker:"
 
 
-def open_source(text: str, *, timeout: float = 30.0) -> Source:
-    """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network.
+def open_source(text: str, *, timeout: float = 30.0, workers: int = 1) -> Source:
+    """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network;
+    ``workers`` processes may read storage at the same time.
 
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
@@ -17,11 +18,11 @@ def open_source(text: str, *, timeout: float = 30.0) -> Source:
     if not colon or not rest or "\0" in rest:
         raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
     if scheme == "storage":
-        return _open_storage(rest)
+        return _open_storage(rest, workers)
     raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
 
 
-def _open_storage(path: str) -> Source:
+def _open_storage(path: str, workers: int) -> Source:
     from prune.sources.stores.disk import DiskStore
 
     root = os.path.abspath(path)
@@ -38,7 +39,7 @@ def _open_storage(path: str) -> Source:
     if v2 is not None:
         from prune.sources.storage_v2.source import StorageV2
 
-        return StorageV2(store, v2, store.name)
+        return StorageV2(store, v2, store.name, workers)
     if v1:
         from prune.sources.storage_v1 import StorageV1
 

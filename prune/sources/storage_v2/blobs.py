@@ -1,25 +1,25 @@
 """Listing the blobs of a V2 store."""
 
+import re
+
 from prune.model.digest import HEX_LENGTH, Digest
 from prune.model.snapshot import Blob
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.layout import under
 from prune.sources.stores.base import Store
 
-_HEX = frozenset("0123456789abcdef")
+_hex = re.compile("[0-9a-f]+").fullmatch
 
 
 def is_hex(text: str, length: int) -> bool:
     """Tell whether ``text`` is exactly ``length`` lower-case hex digits."""
-    return len(text) == length and _HEX.issuperset(text)
+    return len(text) == length and _hex(text) is not None
 
 
-def list_blobs(store: Store, base: str, findings: Findings) -> dict[Digest, Blob]:
-    """Return every blob with its size and time."""
-    found: dict[Digest, Blob] = {}
-    for algorithm, prefix in blob_prefixes(store, base, findings):
-        list_prefix(store, base, algorithm, prefix, found, findings)
-    return found
+def all_hex(names: list[str], prefix: str, length: int) -> bool:
+    """Tell whether every name is ``length`` lower-case hex digits that begin with ``prefix``: one look for all."""
+    form = f"(?:{prefix}[0-9a-f]{{{length - len(prefix)}}}\\n)*"
+    return re.fullmatch(form, "".join([name + "\n" for name in names])) is not None
 
 
 def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str, str]]:
@@ -63,13 +63,17 @@ def list_prefix(
     folder = under(base, f"blobs/{algorithm}/{prefix}")
     length = HEX_LENGTH[algorithm]
     try:
-        for name, stat in store.blobs(folder):
-            if not is_hex(name, length) or not name.startswith(prefix):
-                shown = name.encode(errors="backslashreplace").decode()
-                findings.note(f"{folder}/{shown}", "does not belong here", "it is left alone")
-            elif stat is None:
-                findings.note(f"{folder}/{name}", "has no data that could be read", "it is left alone")
-            else:
-                found[f"{algorithm}:{name}"] = Blob(stat.size, stat.time)
+        listed = list(store.blobs(folder))
     except OSError as error:
         findings.block_store(folder, f"cannot be read: {error.strerror}")
+        return
+    head = algorithm + ":"
+    well_named = all_hex([name for name, _ in listed], prefix, length)
+    for name, stat in listed:
+        if not well_named and not (is_hex(name, length) and name.startswith(prefix)):
+            shown = name.encode(errors="backslashreplace").decode()
+            findings.note(f"{folder}/{shown}", "does not belong here", "it is left alone")
+        elif stat is None:
+            findings.note(f"{folder}/{name}", "has no data that could be read", "it is left alone")
+        else:
+            found[head + name] = Blob(stat.size, stat.time)

@@ -17,7 +17,8 @@ def under(base: str, path: str) -> str:
 def blob_folder(base: str, digest: Digest) -> str:
     """Return the folder of a blob; its bytes are the file ``data`` in it."""
     algorithm, _, encoded = digest.partition(":")
-    return under(base, f"blobs/{algorithm}/{encoded[:2]}/{encoded}")
+    path = f"blobs/{algorithm}/{encoded[:2]}/{encoded}"
+    return f"{base}/{path}" if base else path
 
 
 def repository_folder(base: str, name: str) -> str:

@@ -8,7 +8,7 @@ from prune.model.errors import Unreadable
 from prune.model.reference import is_repository_name, is_tag_name
 from prune.model.snapshot import Repository, Upload
 from prune.sources.storage_v2 import layout
-from prune.sources.storage_v2.blobs import is_hex
+from prune.sources.storage_v2.blobs import all_hex, is_hex
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.stores.base import Entry, Store
 
@@ -40,9 +40,7 @@ def find_repositories(store: Store, base: str, findings: Findings) -> Iterator[s
                 mine = True  # if it is not a folder, its reader says so
             elif entry.kind == "other":
                 findings.block_store(where, "is a symbolic link or something else that is not followed")
-            elif entry.kind == "file":
-                findings.note(where, "does not belong here", "it is left alone")
-            elif entry.name.startswith("_"):
+            elif entry.kind == "file" or entry.name.startswith("_"):
                 findings.note(where, "does not belong here", "it is left alone")
             else:
                 below.append(f"{name}/{entry.name}" if name else entry.name)
@@ -193,9 +191,12 @@ class RepositoryReader:
             if algorithm.kind != "folder" or length is None:
                 self._findings.note(where, "does not belong here", "it is left alone", name)
                 continue
-            for entry in self._entries(name, where):
-                if entry.kind == "folder" and is_hex(entry.name, length):
-                    found.append(f"{algorithm.name}:{entry.name}")
+            entries = self._entries(name, where)
+            head = algorithm.name + ":"
+            well_named = all_hex([entry.name for entry in entries], "", length)
+            for entry in entries:
+                if entry.kind == "folder" and (well_named or is_hex(entry.name, length)):
+                    found.append(head + entry.name)
                 else:
                     self._findings.note(f"{where}/{entry.name}", "does not belong here", "it is left alone", name)
         return found

@@ -31,13 +31,11 @@ class DiskStore:
         found = []
         with os.scandir(self._at(folder)) as listing:
             for item in listing:
-                if item.is_symlink():
-                    kind = "other"
-                elif item.is_dir():
+                name = item.name
+                if item.is_dir(follow_symlinks=False):
                     kind = "folder"
                 else:
-                    kind = "file" if item.is_file() else "other"
-                name = item.name
+                    kind = "file" if item.is_file(follow_symlinks=False) else "other"
                 if not name.isascii():
                     try:
                         name.encode()
@@ -94,20 +92,24 @@ class DiskStore:
 
     def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
         """See ``Store``."""
-        base = self._at(folder)
         lstat, is_regular = os.lstat, modes.S_ISREG
-        with os.scandir(base) as listing:
-            for item in listing:
-                name = item.name
-                if not item.is_dir(follow_symlinks=False):
-                    yield name, None
-                    continue
-                try:
-                    status = lstat(f"{base}/{name}/data")
-                except (FileNotFoundError, NotADirectoryError):
-                    yield name, None
-                    continue
-                yield name, Stat(status.st_size, int(status.st_mtime)) if is_regular(status.st_mode) else None
+        # Looking things up from the folder itself spares the system the way down from the root, each time.
+        here = os.open(self._at(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with os.scandir(here) as listing:
+                for item in listing:
+                    name = item.name
+                    stat = None
+                    if item.is_dir(follow_symlinks=False):
+                        try:
+                            status = lstat(name + "/data", dir_fd=here)
+                            if is_regular(status.st_mode):
+                                stat = Stat(status.st_size, int(status.st_mtime))
+                        except (FileNotFoundError, NotADirectoryError):
+                            pass
+                    yield name, stat
+        finally:
+            os.close(here)
 
     def files(self, folder: str) -> Iterator[tuple[str, Stat]]:
         """See ``Store``."""

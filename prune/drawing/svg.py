@@ -1,0 +1,141 @@
+"""From Graphviz' SVG to ours: an allow-list of elements and attributes, classes for colours, facts as titles."""
+
+from collections.abc import Collection, Mapping
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+from prune.drawing.dot import Shape
+from prune.drawing.layout import LayoutFailed
+
+_SVG = "{http://www.w3.org/2000/svg}"
+
+#: Elements that carry geometry, with the attributes of theirs that are kept.
+_GEOMETRY = {
+    "polygon": ("points",),
+    "polyline": ("points",),
+    "path": ("d",),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+    "text": ("x", "y", "text-anchor"),
+}
+
+_STYLE = """
+svg{font:11px Helvetica,Arial,sans-serif}
+text{fill:#1d2733}polygon,path,polyline,ellipse{fill:none;stroke:#5c6b80}
+.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon{fill:#fff;stroke:#44546a}
+.edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}
+.edge-member path,.edge-subject path{stroke-dasharray:5 3}
+.shared>polygon{fill:#e8f1fb;stroke:#1f5f99}
+.goes>polygon,.asked>polygon{fill:#fdecea;stroke:#b3261e;stroke-dasharray:5 3}
+.goes>text,.asked>text{fill:#b3261e;text-decoration:line-through}
+@media (prefers-color-scheme:dark){svg{background:#14181d}text{fill:#e4e9ef}
+.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon{fill:#1d242c;stroke:#8fa1b6}
+.shared>polygon{fill:#17324d;stroke:#7db4e8}.goes>polygon,.asked>polygon{fill:#45201d;stroke:#f2a29b}
+.goes>text,.asked>text{fill:#f2a29b}}
+"""
+
+
+def standalone_svg(svg: bytes, shapes: Mapping[str, Shape], gone: Collection[str]) -> bytes:
+    """Return a file that any viewer shows, in light or dark, without what is in ``gone``."""
+    root = _parse(svg)
+    body = _Writer(shapes, gone, "", {}).graph(root)
+    view = root.get("viewBox", "0 0 100 100")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox={quoteattr(view)}><style>{_STYLE}</style>'
+    return (head + body + "</svg>\n").encode()
+
+
+def inline_svg(
+    svg: bytes,
+    shapes: Mapping[str, Shape],
+    gone: Collection[str],
+    *,
+    prefix: str,
+    title: str,
+    description: str,
+    links: Mapping[str, str],
+) -> str:
+    """Return SVG for a page, without what is in ``gone``; see `prune.drawing.diagram.render_inline`."""
+    root = _parse(svg)
+    body = _Writer(shapes, gone, prefix, links).graph(root)
+    view = root.get("viewBox", "0 0 100 100")
+    return (
+        f'<svg class="graph" viewBox={quoteattr(view)} aria-labelledby="{prefix}title {prefix}desc">'
+        f'<title id="{prefix}title">{_text(title)}</title><desc id="{prefix}desc">{_text(description)}</desc>'
+        f"{body}</svg>"
+    )
+
+
+def _parse(svg: bytes) -> ElementTree.Element:
+    # Graphviz declares a DTD; it refers to nothing, and the parser fetches nothing.
+    try:
+        root = ElementTree.fromstring(svg)  # noqa: S314  # made by our own `dot`, from escaped text
+    except ElementTree.ParseError:
+        raise LayoutFailed("Graphviz gave a drawing that cannot be read; see the table.") from None
+    return root
+
+
+class _Writer:
+    def __init__(
+        self, shapes: Mapping[str, Shape], gone: Collection[str], prefix: str, links: Mapping[str, str]
+    ) -> None:
+        self.shapes = shapes
+        self.gone = gone
+        self.prefix = prefix
+        self.links = links
+
+    def graph(self, root: ElementTree.Element) -> str:
+        group = root.find(f"{_SVG}g")
+        if group is None:
+            raise LayoutFailed("Graphviz gave an empty drawing; see the table.")
+        edges, nodes = [], []
+        for child in group.findall(f"{_SVG}g"):
+            classes = child.get("class", "").split()
+            name = child.findtext(f"{_SVG}title", "")
+            if "edge" in classes:
+                tail, _, head = name.replace("--", "->").partition("->")
+                if tail not in self.gone and head not in self.gone:
+                    kind = next((c for c in classes if c.startswith("edge-")), "")
+                    edges.append(f'<g class="edge {kind}">{self._shapes(child)}</g>')
+            elif "node" in classes and name in self.shapes and name not in self.gone:
+                nodes.append((self.shapes[name], self._node(child, self.shapes[name])))
+        # Tab order: a tag, then its image, then what that is based on.
+        nodes.reverse()
+        body = "".join(edges) + "".join(text for _, text in nodes)
+        return f"<g transform={quoteattr(_transform(group.get('transform', '')))}>{body}</g>"
+
+    def _node(self, group: ElementTree.Element, shape: Shape) -> str:
+        inner = f"<title>{_text(shape.title)}</title>{self._shapes(group)}"
+        link = self.links.get(shape.key) if shape.key else None
+        attributes = f'id="{self.prefix}{shape.name}" class="{shape.kind} {shape.fate}"'
+        if shape.key:
+            attributes += f" data-key={quoteattr(shape.key)}"
+        if shape.tag is not None:
+            attributes += f" data-tag={quoteattr(_plain(':'.join(shape.tag)))}"
+        if link:
+            return f"<a href={quoteattr(link)}><g {attributes}>{inner}</g></a>"
+        return f"<g {attributes}>{inner}</g>"
+
+    def _shapes(self, group: ElementTree.Element) -> str:
+        found = []
+        for element in group.iter():
+            name = element.tag.removeprefix(_SVG)
+            keep = _GEOMETRY.get(name)
+            if keep is None:
+                continue
+            attributes = "".join(f" {key}={quoteattr(element.get(key, ''))}" for key in keep if element.get(key))
+            content = escape(element.text or "") if name == "text" else ""
+            found.append(f"<{name}{attributes}>{content}</{name}>" if content else f"<{name}{attributes}/>")
+        return "".join(found)
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` without the characters that XML cannot hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _text(text: str) -> str:
+    return escape(_plain(text))
+
+
+def _transform(text: str) -> str:
+    """Return Graphviz' own ``scale(…) rotate(…) translate(…)`` when it is made of nothing else."""
+    return text if set(text) <= set("scalerotatetranslate().- 0123456789,") else ""

@@ -1,0 +1,145 @@
+"""One part of a scan: some folders of blobs, some repositories, and the manifests that those serve.
+
+Parts need nothing of each other, so that several processes can read at once; a store of ten thousand tags is mostly
+waiting for the system to open small files.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from prune.model.digest import Digest
+from prune.model.manifest import ImageConfig, Manifest
+from prune.model.snapshot import Blob, Problem, Repository, Snapshot
+from prune.sources.base import Progress, Report
+from prune.sources.storage_v2.blobs import list_prefix
+from prune.sources.storage_v2.contents import Contents
+from prune.sources.storage_v2.findings import Findings
+from prune.sources.storage_v2.repositories import RepositoryReader
+from prune.sources.stores.base import Store
+
+#: Below so many repositories a second process costs more than it brings.
+WORTH_IT = 8
+
+
+class Part(msgspec.Struct, array_like=True, gc=False):
+    """What one part holds."""
+
+    repositories: list[Repository]
+    blobs: dict[Digest, Blob]
+    manifests: dict[Digest, Manifest]
+    configs: dict[Digest, ImageConfig]
+    unreadable: dict[Digest, str]
+    odd_configs: dict[Digest, str]
+    problems: list[Problem]
+    blocked: set[str]
+
+    def absorb(self, other: "Part") -> None:
+        """Take in what another part found."""
+        self.repositories += other.repositories
+        self.blobs.update(other.blobs)
+        self.manifests.update(other.manifests)
+        self.configs.update(other.configs)
+        self.unreadable.update(other.unreadable)
+        self.odd_configs.update(other.odd_configs)
+        self.problems += other.problems
+        self.blocked |= other.blocked
+
+
+def read_part(
+    store: Store,
+    base: str,
+    names: Sequence[str],
+    prefixes: Sequence[tuple[str, str]],
+    known: Snapshot | None,
+    report: Report,
+) -> Part:
+    """Read the repositories ``names``, then what they serve, then the blobs of ``prefixes``.
+
+    Links before blobs: what is pushed in between shows as a blob too many, never as one missing.
+    """
+    findings = Findings()
+    reader = RepositoryReader(store, base, findings)
+    contents = Contents(store, base, known)
+    repositories = []
+    for done, name in enumerate(names, 1):
+        repository = reader.read(name)
+        repositories.append(repository)
+        for digest in (*repository.revisions, *repository.tags.values()):
+            contents.add(digest)
+        report(Progress("reading repositories", done, len(names)))
+    blobs: dict[Digest, Blob] = {}
+    for done, (algorithm, prefix) in enumerate(prefixes, 1):
+        list_prefix(store, base, algorithm, prefix, blobs, findings)
+        report(Progress("listing blobs", done, len(prefixes)))
+    return Part(
+        repositories,
+        blobs,
+        contents.manifests,
+        contents.configs,
+        contents.unreadable,
+        contents.odd_configs,
+        findings.problems,
+        findings.blocked,
+    )
+
+
+def read_parts(
+    store: Store,
+    base: str,
+    names: Sequence[str],
+    prefixes: Sequence[tuple[str, str]],
+    known: Snapshot | None,
+    report: Report,
+    workers: int,
+) -> Part:
+    """Read everything with at most ``workers`` processes."""
+    if workers < 2 or len(names) < WORTH_IT or not _may_fork():
+        return read_part(store, base, names, prefixes, known, report)
+
+    def share(number: int) -> Part:
+        mine = report if number == 0 else _nobody
+        return read_part(store, base, names[number::workers], prefixes[number::workers], known, mine)
+
+    others = [_forked(lambda number=number: share(number)) for number in range(1, workers)]  # type: ignore[misc]  # a default binds the loop's number
+    part = share(0)
+    for number, join in enumerate(others, 1):
+        part.absorb(join() or share(number))
+    return part
+
+
+def _nobody(progress: Progress) -> None:
+    """Report to nobody: only the first process speaks."""
+
+
+def _may_fork() -> bool:
+    """Tell whether forking is safe: the system has it, and no other thread could hold a lock."""
+    threading = sys.modules.get("threading")
+    return hasattr(os, "fork") and (threading is None or threading.active_count() == 1)
+
+
+def _forked(work: Callable[[], Part]) -> Callable[[], Part | None]:
+    """Begin ``work`` in a child process; return how to wait for its result, ``None`` when the child failed."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(reading)
+            body = memoryview(msgspec.msgpack.encode(work()))
+            while body:
+                body = body[os.write(writing, body) :]
+            code = 0
+        finally:
+            os._exit(code)  # nothing of the parent's may be flushed or closed here
+    os.close(writing)
+
+    def join() -> Part | None:
+        with open(reading, "rb") as pipe:
+            body = pipe.read()
+        _, status = os.waitpid(child, 0)
+        return msgspec.msgpack.decode(body, type=Part) if status == 0 else None
+
+    return join
