@@ -86,10 +86,10 @@ def _run(arguments: list[str]) -> int:
         if name == wanted:  # only the module of the command that runs is loaded: start-up counts
             module = importlib.import_module("prune.commands." + name.replace("-", "_"))
             module.arguments(command)
-            command.set_defaults(run=module.run)
+            command.set_defaults(carry_out=module.run)
     options = parser.parse_args(arguments)
     gc.disable()  # one short run over large trees of values without cycles: collecting would only cost
-    code: int = options.run(options)
+    code: int = options.carry_out(options)
     return code
 
 

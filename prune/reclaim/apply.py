@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from prune.model.digest import short
 from prune.model.errors import Refused, Stale
-from prune.model.plan import Plan
+from prune.model.plan import Deletions, Plan
 from prune.plan.drift import Drift, Skipped, check
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Outcome
-from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, steps_for, still_true
+from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, note_of, steps_for, still_true
 from prune.reclaim.trash import discard
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.storage_v1 import StorageV1
@@ -96,7 +96,10 @@ class _Run:
         self.journal = journal
         self.moved = dict(record.moved)
         self.report = report
+        self.finished = False
         self.skipped: list[Skipped] = []
+        self.lost = 0
+        """How many items of the plan the skipped ones are."""
         self.unwritten: list[Line] = []
         """Outcomes of the last batch: they go to the disk together with the intents of the next."""
 
@@ -106,6 +109,7 @@ class _Run:
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(_why_stale(drift))
         self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)]
+        self.lost = len(self.skipped)
         try:
             if not self.moved:
                 self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
@@ -113,9 +117,10 @@ class _Run:
             self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
             self._finish_rewrites()
             steps = steps_for(self.source, drift.items, snapshot)
-            steps = self._with_rewrites(steps, snapshot.repositories)
+            steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
             self._move_all(steps)
             state = "partial" if self.skipped else "done"
+            self.finished = True
             end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
             self.journal.add(*self.unwritten, end)
             if not trash:
@@ -128,6 +133,8 @@ class _Run:
 
     @property
     def done(self) -> int:
+        if self.finished:
+            return sum(len(getattr(self.plan.delete, field)) for field in Deletions.__struct_fields__) - self.lost
         return sum(step.counts for step in self.moved.values())
 
     @property
@@ -162,6 +169,13 @@ class _Run:
             ):
                 return True
         return False
+
+    def _notes_left(self) -> list[Step]:
+        """Return the notes of V1 tags that went right before this run was interrupted."""
+        if not isinstance(self.source, StorageV1):
+            return []
+        notes = [note_of(step) for step in self.moved.values() if step.kind == "tag"]
+        return [note for note in notes if note.path not in self.moved]
 
     def _with_rewrites(self, steps: list[Step], repositories: Iterable[str]) -> list[Step]:
         """Add the V1 lists that name what goes, each with its successor ready in the run's folder."""
@@ -201,6 +215,7 @@ class _Run:
                     self.moved[step.path] = step
                 elif step.counts:
                     skipped.append(Skipped(step.item, why))
+                    self.lost += step.counts
             self.store.settle([*moved, *(self.journal.trash(path) for path in moved)])
             self.skipped += skipped
             self.unwritten = [self._line("moved", paths=tuple(moved))]

@@ -86,17 +86,17 @@ def _repository_v2(source: StorageV2, name: str, items: Deletions, snapshot: Sna
     """The folder as a whole; only its own parts when another repository lies below it."""
     folder = layout.repository_folder(source.base, name)
     uploads = [upload for upload in items.uploads if upload.repository == name]
-    counts = 1 + len(uploads)
-    counts += sum(tag.repository == name for tag in items.tags)
+    counts = 1 + sum(tag.repository == name for tag in items.tags)
     counts += sum(manifest.repository == name for manifest in items.manifests)
     size = sum(upload.size for upload in uploads)
     if not any(other.startswith(f"{name}/") for other in snapshot.repositories):
-        return [Step("repository", name, folder, counts=counts, size=size)]
-    parts = [part for part in ("_manifests", "_layers", "_uploads") if source.store.kind(f"{folder}/{part}")]
-    return [
-        Step("repository", name, f"{folder}/{part}", counts=0 if number else counts, size=0 if number else size)
-        for number, part in enumerate(parts)
+        return [Step("repository", name, folder, counts=counts + len(uploads), size=size)]
+    parts = [
+        Step("repository", name, f"{folder}/_manifests", counts=counts),
+        Step("repository", name, f"{folder}/_layers", counts=0),
+        Step("repository", name, f"{folder}/_uploads", counts=len(uploads), size=size),
     ]
+    return [part for part in parts if source.store.kind(part.path) is not None]
 
 
 def _v1(source: StorageV1, items: Deletions) -> list[Step]:
@@ -107,15 +107,20 @@ def _v1(source: StorageV1, items: Deletions) -> list[Step]:
         steps.append(Step("repository", name, source.path(f"repositories/{name}"), counts=counts))
     for tag in items.tags:
         if tag.repository not in whole:
-            folder = source.path(f"repositories/{tag.repository}")
-            item = f"{tag.repository}:{tag.tag}"
-            steps.append(Step("tag", item, f"{folder}/tag_{tag.tag}", expect=tag.digest))
-            steps.append(Step("tag-note", item, f"{folder}/tag{tag.tag}_json", counts=0))
+            path = source.path(f"repositories/{tag.repository}/tag_{tag.tag}")
+            step = Step("tag", f"{tag.repository}:{tag.tag}", path, expect=tag.digest)
+            steps += (step, note_of(step))
     steps += [
         Step("image", image.id, source.path(f"images/{image.id}"), expect=str(image.size), size=image.size)
         for image in items.images
     ]
     return steps
+
+
+def note_of(tag: Step) -> Step:
+    """Return the step for the file in which V1 notes when a tag was written; it goes with the tag."""
+    folder, _, name = tag.path.rpartition("/")
+    return Step("tag-note", tag.item, f"{folder}/tag{name.removeprefix('tag_')}_json", counts=0)
 
 
 #: The lists that docker-registry 0.x keeps of the images pushed to a repository.

@@ -1,0 +1,183 @@
+"""A process that is killed, or a disk that fails, at every single step: nothing is lost, and resuming comes to the
+same end as an undisturbed run."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from prune.model.plan import Request
+from prune.plan.make import make_plan
+from prune.reclaim.apply import apply
+from prune.reclaim.restore import restore
+from prune.sources.open import open_source
+from tests.reclaim.conftest import fill
+from tests.reclaim.naive import pulled
+from tests.stores import V1Store, V2Store, age, seed_branch, tree
+
+#: Runs in a process of its own and kills itself before the n-th call that writes.
+CHILD = """
+import os, signal, sys
+from prune.cli import main
+from prune.sources.stores.disk import DiskStore
+
+left = [int(sys.argv[1])]
+def deadly(method):
+    def call(*args, **kwargs):
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        return method(*args, **kwargs)
+    return call
+
+for name in ("write", "append", "move", "settle", "remove"):
+    setattr(DiskStore, name, deadly(getattr(DiskStore, name)))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def v2_case(root):
+    store = fill(V2Store(root))
+    return store, ("team/app:2.0", "team/app:1.0", "multi"), True
+
+
+def v1_case(root):
+    store = V1Store(root)
+    seed_branch(store)
+    store.image("E")
+    age(root)
+    return store, ("library/seed:version1",), True
+
+
+def left(root):
+    """The tree after an apply; lists that it wrote anew are of the moment when it did."""
+    found = tree(root)
+    for path in found:
+        if path.endswith(("_index_images", "_images_list")):
+            found[path] = found[path][-1]
+    return found
+
+
+def killed_after(number: int, *arguments: str) -> bool:
+    """Run the command, killed before its n-th write; tell whether it was killed (and not done before)."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(number), *arguments], capture_output=True, check=False, cwd=os.getcwd()
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode != 0
+
+
+@pytest.mark.parametrize("case", [v1_case, v2_case])
+def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
+    original = tmp_path / "original"
+    _, refs, sweep = case(original)
+    # The trash remembers the store by its path, so each try happens at the same place.
+    root = tmp_path / "registry"
+    source = f"storage:{root}"
+
+    def anew():
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(original, root, symlinks=True)
+
+    anew()
+    before = tree(root)
+    opened = open_source(source)
+    plan = make_plan(opened.scan(), Request(refs, sweep, grace=3600), now=int(time.time()))
+    file = tmp_path / "plan.json"
+    file.write_bytes(plan.to_json())
+    outcome = apply(opened, plan, stopped="test")
+    assert outcome.state == "done"
+    expected = left(root)
+    apply_it = ("apply", source, str(file), "--yes", "--registry-stopped", "test")
+    steps = 0
+    anew()
+    while killed_after(steps, *apply_it):
+        if case is v2_case:
+            kept = pulled(V2Store(root))  # whatever still has a tag can be pulled, at any moment
+            assert ("copy/of/app", "1.0") in kept
+        resumed = apply(open_source(source), plan, stopped="test")
+        assert (resumed.state, resumed.done, resumed.freed_bytes) == ("done", outcome.done, outcome.freed_bytes), (
+            steps
+        )
+        assert left(root) == expected
+        assert restore(open_source(source), resumed.run).state == "done"
+        assert tree(root) == before
+        steps += 1
+        anew()
+    assert steps > 10
+
+    anew()
+    apply(open_source(source), plan, stopped="test")
+    back = 0
+    while killed_after(back, "restore", source, outcome.run):
+        restored = restore(open_source(source), outcome.run)
+        assert (restored.state, restored.done) == ("done", outcome.done)
+        assert tree(root) == before
+        back += 1
+        anew()
+        apply(open_source(source), plan, stopped="test")
+    assert back > 5
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("case", [v1_case, v2_case])
+def test_a_disk_that_fails_at_the_nth_call(tmp_path, case, error, monkeypatch):
+    root = tmp_path / "registry"
+    store, refs, sweep = case(root)
+    before = tree(root)
+    opened = open_source(store.source)
+    plan = make_plan(opened.scan(), Request(refs, sweep, grace=3600), now=int(time.time()))
+    expected = None
+    number = 0
+    while True:
+        source = open_source(store.source)
+        broken = Broken(source.store, number, error)
+        source.store = broken
+        outcome = apply(source, plan, stopped="test")
+        if outcome.state == "done":
+            break
+        assert outcome.state == "failed"
+        assert os.strerror(error) in outcome.message
+        assert "Nothing is lost" in outcome.message
+        resumed = apply(open_source(store.source), plan, stopped="test")
+        assert resumed.state == "done"
+        expected = expected or left(root)
+        assert left(root) == expected
+        # And the way back over the same broken disk.
+        source = open_source(store.source)
+        source.store = Broken(source.store, number, error)
+        if restore(source, resumed.run).state == "failed":
+            assert restore(open_source(store.source), resumed.run).state == "done"
+        assert tree(root) == before
+        number += 1
+    assert number > 10
+
+
+class Broken:
+    """A store of which the n-th call that writes fails; a failing append leaves half of its bytes behind."""
+
+    def __init__(self, store, number, error):
+        self._store = store
+        self._left = number
+        self._error = error
+
+    def __getattr__(self, name):
+        method = getattr(self._store, name)
+        if name not in ("write", "append", "move", "settle", "remove"):
+            return method
+
+        def call(*args):
+            self._left -= 1
+            if self._left == -1:
+                if name == "append":
+                    path, body = args
+                    self._store.append(path, body[: len(body) // 2])
+                raise OSError(self._error, os.strerror(self._error))
+            return method(*args)
+
+        return call

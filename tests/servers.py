@@ -1,0 +1,128 @@
+"""Real servers on free loopback ports: started in a fixture, stopped by it, and nothing else."""
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ACCEPT = ", ".join(
+    [
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    ]
+)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Registry:
+    """A real docker-registry over a folder. ``start`` and ``stop`` as often as one likes."""
+
+    def __init__(self, root: Path, folder: Path, *, extra: str = "") -> None:
+        self.root = root
+        self.port = free_port()
+        self.config = folder / f"registry-{self.port}.yml"
+        self.log = folder / f"registry-{self.port}.log"
+        self.config.write_text(
+            f"""version: 0.1
+log: {{level: warn}}
+storage:
+  filesystem: {{rootdirectory: {root}}}
+  delete: {{enabled: true}}
+http:
+  addr: 127.0.0.1:{self.port}
+{extra}"""
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(["docker-registry", "serve", str(self.config)], stdout=log, stderr=log)
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                if self.get("/v2/")[0] in (200, 401):
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"the registry did not start: {self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+    def request(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, headers={"Accept": ACCEPT})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        status, _, body = self.request("GET", path)
+        return status, body
+
+    def catalog(self) -> list[str]:
+        return json.loads(self.get("/v2/_catalog?n=1000")[1])["repositories"]
+
+    def tags(self, repo: str) -> list[str]:
+        status, body = self.get(f"/v2/{repo}/tags/list")
+        return sorted(json.loads(body)["tags"] or []) if status == 200 else []
+
+    def pull(self, repo: str, reference: str) -> dict[str, bytes]:
+        """Everything that a pull of ``reference`` fetches, by digest."""
+        status, body = self.get(f"/v2/{repo}/manifests/{reference}")
+        assert status == 200, (repo, reference, status, body)
+        document = json.loads(body)
+        found = {reference: body}
+        for child in document.get("manifests", ()):
+            found |= self.pull(repo, child["digest"])
+        blobs = [layer["digest"] for layer in document.get("layers", ())]
+        if "config" in document:
+            blobs.append(document["config"]["digest"])
+        for digest in blobs:
+            status, content = self.get(f"/v2/{repo}/blobs/{digest}")
+            assert status == 200, (repo, digest, status)
+            found[digest] = content
+        return found
+
+    def pull_all(self) -> dict[tuple[str, str], dict[str, bytes]]:
+        return {(repo, tag): self.pull(repo, tag) for repo in self.catalog() for tag in self.tags(repo)}
+
+
+@contextlib.contextmanager
+def registry(root: Path, folder: Path, *, extra: str = "") -> Iterator[Registry]:
+    server = Registry(root, folder, extra=extra)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def skopeo(*arguments: str) -> None:
+    done = subprocess.run(
+        ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", "--src-tls-verify=false", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
