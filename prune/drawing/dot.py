@@ -36,6 +36,8 @@ class Shape(msgspec.Struct, frozen=True):
     fate: Fate
     title: str
     tag: Tag | None = None
+    image: str = ""
+    """The digest or id to link to."""
 
 
 class Drawing(msgspec.Struct, frozen=True):
@@ -86,7 +88,8 @@ class _Sketch:
         if fate == "goes":
             lines.append("goes")
         title = ". ".join([" ".join(lines), *self.fates.why(node)])
-        self.shapes[name] = Shape(name, node.key, "fold" if fold else node.kind, fate, title)
+        image = "" if fold else node.ids[0]
+        self.shapes[name] = Shape(name, node.key, "fold" if fold else node.kind, fate, title, image=image)
         self.labels[name] = "\n".join(lines)
         column = [name]
         shown = node.tags

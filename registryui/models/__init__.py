@@ -1,0 +1,25 @@
+"""What is remembered: registries, what scans saw and when, proposals and their approvals, runs, the record."""
+
+from registryui.models.audit import AuditEntry, AuditHead
+from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
+from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
+from registryui.models.registry import Registry
+from registryui.models.run import Run
+from registryui.models.scan import RegistrySnapshot, Scan
+
+__all__ = [
+    "Approval",
+    "AuditEntry",
+    "AuditHead",
+    "Comment",
+    "Manifest",
+    "ManifestSighting",
+    "PlanRecord",
+    "Proposal",
+    "Registry",
+    "RegistrySnapshot",
+    "Repository",
+    "Run",
+    "Scan",
+    "TagSighting",
+]

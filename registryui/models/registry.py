@@ -1,0 +1,42 @@
+"""Registries."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+
+class Registry(models.Model):
+    """A registry that is watched. ``source`` is the engine's SOURCE string."""
+
+    slug = models.SlugField(unique=True)
+    title = models.CharField(max_length=120)
+    source = models.CharField(max_length=1000)
+    kind = models.CharField(max_length=20, blank=True, editable=False)
+    control_statement = models.TextField(
+        blank=True,
+        help_text="Why nobody can push or pull while a cleanup runs. Stands for every run; goes on the record.",
+    )
+    run_on_approval = models.BooleanField(
+        default=False, help_text="Begin the cleanup as soon as it is approved. Needs the statement above."
+    )
+    required_approvals = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(9)]
+    )
+    grace_hours = models.PositiveIntegerField(default=24, help_text="Nothing younger is taken as garbage.")
+    trash_days = models.PositiveIntegerField(default=14, help_text="How long a cleanup can be undone.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["title", "slug"]
+        verbose_name_plural = "registries"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(run_on_approval=False) | ~models.Q(control_statement=""),
+                name="registry_runs_on_approval_only_under_control",
+                violation_error_message="Say why nobody can push or pull before cleanups may start by themselves.",
+            ),
+            models.CheckConstraint(condition=models.Q(required_approvals__gte=1), name="registry_needs_an_approval"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

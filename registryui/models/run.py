@@ -1,0 +1,71 @@
+"""Runs: a plan carried out, undone, or its trash emptied."""
+
+from django.conf import settings
+from django.db import models
+
+from registryui.models.lease import Leased
+
+
+class Run(Leased):
+    """``engine_run`` is the name under which the store remembers it; ``parent`` what is undone or emptied."""
+
+    class Kind(models.TextChoices):
+        """What it does."""
+
+        APPLY = "apply", "cleanup"
+        RESTORE = "restore", "undo"
+        EMPTY = "empty", "emptying the trash"
+
+    class State(models.TextChoices):
+        """How far it came."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        PARTIAL = "partial"
+        FAILED = "failed"
+
+    class Trash(models.TextChoices):
+        """What became of the things that a cleanup took away."""
+
+        NONE = "none"
+        HELD = "held"
+        RESTORED = "restored"
+        EMPTIED = "emptied"
+
+    registry = models.ForeignKey("Registry", on_delete=models.PROTECT, related_name="runs")
+    proposal = models.ForeignKey("Proposal", null=True, on_delete=models.PROTECT, related_name="runs")
+    plan = models.ForeignKey("PlanRecord", null=True, on_delete=models.PROTECT, related_name="runs")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    kind = models.CharField(max_length=8, choices=Kind)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    engine_run = models.CharField(max_length=40, blank=True)
+    stopped_reason = models.TextField(blank=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    items = models.PositiveIntegerField(default=0)
+    skipped = models.JSONField(default=list)
+    freed_bytes = models.PositiveBigIntegerField(default=0)
+    trash = models.CharField(max_length=8, choices=Trash, default=Trash.NONE)
+    trash_until = models.DateTimeField(null=True)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("restore_run", "Can undo a cleanup"), ("empty_trash", "Can empty the trash")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["registry"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_run_per_registry",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be done."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)

@@ -1,0 +1,58 @@
+"""Scans, and the snapshot that the last one left."""
+
+from django.db import models
+
+from registryui.models.lease import Leased
+
+
+class Scan(Leased):
+    """One reading of a registry."""
+
+    class State(models.TextChoices):
+        """How far it came."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        COMPLETE = "complete"
+        INCOMPLETE = "incomplete"
+        FAILED = "failed"
+
+    registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="scans")
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    requested_by = models.CharField(max_length=150, blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    summary = models.JSONField(null=True)
+    problems = models.JSONField(default=list)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["registry"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_scan_per_registry",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"scan {self.pk} of {self.registry}"
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be done."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+
+class RegistrySnapshot(models.Model):
+    """What the last scan found, whole: the input of plans and graphs. ``digest`` is the sha256 of the bytes."""
+
+    registry = models.OneToOneField("Registry", on_delete=models.CASCADE, related_name="snapshot")
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="+")
+    taken_at = models.DateTimeField()
+    digest = models.CharField(max_length=64)
+    body = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"snapshot of {self.registry}"

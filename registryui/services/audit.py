@@ -1,0 +1,114 @@
+"""The record, and whether it is whole."""
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from registryui.middleware import current_request_id
+from registryui.models import AuditEntry, AuditHead
+
+
+class Action(StrEnum):
+    """Everything that goes on the record. Names never change: they are in people's exports."""
+
+    REGISTRY_ADDED = "registry.added"
+    REGISTRY_CHANGED = "registry.changed"
+    SCAN_REQUESTED = "scan.requested"
+    PROPOSED = "proposal.proposed"
+    EDITED = "proposal.edited"
+    APPROVED = "proposal.approved"
+    REJECTED = "proposal.rejected"
+    WITHDRAWN = "proposal.withdrawn"
+    STALE = "proposal.stale"
+    RUN_QUEUED = "run.queued"
+    RUN_FINISHED = "run.finished"
+    LOGGED_IN = "user.logged_in"
+    LOGIN_FAILED = "user.login_failed"
+
+
+#: What happens without a person behind it is done by this name.
+SYSTEM = "registryui"
+
+
+def record(
+    actor: User | AnonymousUser | None,
+    action: Action,
+    subject: Model | None = None,
+    *,
+    registry: str = "",
+    plan_digest: str = "",
+    reason: str = "",
+    **data: Any,
+) -> AuditEntry:
+    """Append an entry. Call it inside the transaction of what it records: both are kept, or neither."""
+    with transaction.atomic():
+        AuditHead.objects.get_or_create(pk=1)
+        head = AuditHead.objects.select_for_update().get(pk=1)
+        entry = AuditEntry(
+            id=head.number + 1,
+            at=timezone.now(),
+            actor_id=actor.pk if actor else None,
+            actor_name=actor.get_username() if actor else SYSTEM,
+            action=action,
+            object_kind=subject._meta.model_name or "" if subject is not None else "",
+            object_id=str(subject.pk) if subject is not None else "",
+            label=str(subject)[:300] if subject is not None else "",
+            registry=registry,
+            plan_digest=plan_digest,
+            reason=reason,
+            request_id=current_request_id(),
+            data=data,
+            previous=head.digest,
+        )
+        entry.digest = entry_digest(entry)
+        entry.save(force_insert=True)
+        head.number, head.digest = entry.id, entry.digest
+        head.save()
+    return entry
+
+
+def entry_digest(entry: AuditEntry) -> str:
+    """Return the sha256 over every field of an entry but its own digest, that of its predecessor included."""
+    fields = {
+        field.name: getattr(entry, field.name) for field in entry._meta.concrete_fields if field.name != "digest"
+    }
+    fields["at"] = _moment(entry.at)
+    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class Verdict(NamedTuple):
+    """Whether the chain is whole; if not, the first entry where it breaks and what is wrong there."""
+
+    entries: int
+    broken_at: int | None
+    what: str
+
+
+def verify() -> Verdict:
+    """Walk the whole chain: finds entries edited, removed, put in between, reordered, or taken off the end."""
+    previous, expected = "", 1
+    for entry in AuditEntry.objects.order_by("id").iterator(chunk_size=1000):
+        if entry.id != expected:
+            return Verdict(expected - 1, expected, "is missing")
+        if entry.previous != previous:
+            return Verdict(expected - 1, entry.id, "does not follow the one before it")
+        if entry_digest(entry) != entry.digest:
+            return Verdict(expected - 1, entry.id, "was changed after it was written")
+        previous, expected = entry.digest, expected + 1
+    head = AuditHead.objects.filter(pk=1).first()
+    if head is not None and (head.number, head.digest) != (expected - 1, previous):
+        return Verdict(expected - 1, expected, "is missing: the record is shorter than it was")
+    if head is None and expected > 1:
+        return Verdict(expected - 1, expected - 1, "has no head")
+    return Verdict(expected - 1, None, "")

@@ -1,0 +1,114 @@
+"""One worker at a time, and the next one when it dies.
+
+The queue gives a task to one worker once; a worker that is killed never gives it back. So a scan or a run is
+*leased*: who works on it renews the lease, and work of which the lease ran out goes back into the queue.
+"""
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from prune.sources.base import Progress
+from registryui.models import Run, Scan
+
+
+class LeaseLost(Exception):
+    """Another worker has taken over; this one must stop at once."""
+
+
+class Lease:
+    """A lease that is held. ``report`` takes the engine's progress; it raises ``LeaseLost`` when it is over."""
+
+    def __init__(self, model: type[Scan] | type[Run], pk: int, owner: str) -> None:
+        self.model = model
+        self.pk = pk
+        self.owner = owner
+        self.lost = threading.Event()
+        self._shown = timezone.now() - timedelta(hours=1)
+
+    def report(self, progress: Progress) -> None:
+        """Show how far the work is, at most twice a second."""
+        if self.lost.is_set():
+            raise LeaseLost
+        now = timezone.now()
+        if now - self._shown >= timedelta(seconds=0.5) or progress.done == progress.total:
+            self._shown = now
+            self.mine().update(what=progress.what, done=progress.done, total=progress.total)
+
+    def mine(self) -> QuerySet[Any]:
+        """Return the row, as long as it is ours."""
+        return self.model._default_manager.filter(pk=self.pk, lease_owner=self.owner, state="running")
+
+    def renew(self) -> None:
+        """Say that we are alive."""
+        if not self.mine().update(lease_until=_later()):
+            self.lost.set()
+
+
+def _later() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def patience() -> datetime:
+    """Return until when something may wait in the queue before it is put there again."""
+    return timezone.now() + timedelta(seconds=10 * settings.LEASE_SECONDS)
+
+
+@contextmanager
+def held(model: type[Scan] | type[Run], pk: int) -> Iterator[Lease | None]:
+    """Take the lease of a scan or run and renew it in the background; ``None`` when somebody else has it."""
+    owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    now = timezone.now()
+    free = Q(state="queued") | Q(state="running", lease_until__lt=now)
+    # One UPDATE with its condition: of two workers that come at once, one changes a row and the other none.
+    taken = model._default_manager.filter(free, pk=pk).update(
+        state="running", lease_owner=owner, lease_until=_later(), what="", done=0, total=None
+    )
+    if not taken:
+        yield None
+        return
+    model._default_manager.filter(pk=pk, started_at=None).update(started_at=now)
+    lease = Lease(model, pk, owner)
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(settings.LEASE_SECONDS / 3):
+            lease.renew()
+        connection.close()
+
+    heart = threading.Thread(target=beat, name=f"lease of {model.__name__} {pk}", daemon=True)
+    heart.start()
+    try:
+        yield lease
+    finally:
+        over.set()
+        heart.join()
+
+
+def recover() -> int:
+    """Put work back into the queue that nobody works on any more; return how much."""
+    from registryui.tasks import carry_out, scan
+
+    found = 0
+    now = timezone.now()
+    for model, task in ((Scan, scan), (Run, carry_out)):
+        # Queued too long counts as well: the entry in the queue may have been lost with its worker.
+        left = Q(state="running", lease_until__lt=now) | Q(state="queued", lease_until__lt=now)
+        for pk in model._default_manager.filter(left).values_list("pk", flat=True):
+            with transaction.atomic():
+                changed = model._default_manager.filter(left, pk=pk).update(state="queued", lease_until=patience())
+                if changed:
+                    transaction.on_commit(partial(task.enqueue, pk))
+            found += changed
+    return found

@@ -1,0 +1,221 @@
+"""Proposals: from a selection to a plan, through review, to approval."""
+
+from collections.abc import Collection
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from prune.model.errors import PruneError
+from prune.model.plan import Deletions, Plan, Request, read_plan
+from prune.plan.make import make_plan
+from registryui.models import Approval, Comment, PlanRecord, Proposal, Registry, RegistrySnapshot
+from registryui.services import audit, runs, scans
+from registryui.services.errors import Moved, NotNow
+
+#: A proposal names no more than this; larger cleanups name whole repositories.
+MOST_REFERENCES = 20_000
+
+
+def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> Plan:
+    """Return the plan for ``refs`` on the newest scan, without storing anything."""
+    return _plan(registry, refs, sweep=sweep)[0]
+
+
+def create(
+    actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool
+) -> Proposal:
+    """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons."""
+    plan, scan_id = _plan(registry, refs, sweep=sweep)
+    with transaction.atomic():
+        proposal = Proposal.objects.create(
+            registry=registry,
+            title=title.strip()[:200] or default_title(plan),
+            reason=reason.strip(),
+            proposer=actor,
+            last_editor=actor,
+        )
+        _attach(proposal, plan, scan_id, actor)
+        _record(actor, audit.Action.PROPOSED, proposal, reason=proposal.reason)
+    return proposal
+
+
+def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, reason: str, sweep: bool) -> Proposal:
+    """Change what is asked for: a new plan, approvals gone, and the editor may not approve it either."""
+    plan, scan_id = _plan(proposal.registry, refs, sweep=sweep)
+    with _locked(proposal, Proposal.OPEN) as locked:
+        locked.title = title.strip()[:200] or default_title(plan)
+        locked.reason = reason.strip()
+        locked.last_editor = actor
+        locked.state = Proposal.State.PROPOSED
+        _attach(locked, plan, scan_id, actor)
+        _record(actor, audit.Action.EDITED, locked, reason=locked.reason)
+        return locked
+
+
+def refresh(actor: User, proposal: Proposal) -> Proposal:
+    """Plan the same request again on the newest scan. When nothing changed, approvals stand."""
+    current = plan_of(proposal)
+    plan, scan_id = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
+    with _locked(proposal, Proposal.OPEN) as locked:
+        if locked.plan is not None and plan.digest() == locked.plan.digest and locked.state != Proposal.State.STALE:
+            return locked
+        locked.last_editor = actor
+        locked.state = Proposal.State.PROPOSED
+        _attach(locked, plan, scan_id, actor)
+        _record(actor, audit.Action.EDITED, locked, reason="planned again on the newest scan")
+        return locked
+
+
+def withdraw(actor: User, proposal: Proposal) -> None:
+    """Take a proposal back: the proposer, or an admin."""
+    if actor.pk != proposal.proposer_id and not actor.has_perm("registryui.add_run"):
+        raise NotNow("Only the person who proposed it, or an admin, can withdraw it.")
+    with _locked(proposal, Proposal.OPEN) as locked:
+        locked.state = Proposal.State.WITHDRAWN
+        locked.save()
+        _record(actor, audit.Action.WITHDRAWN, locked)
+
+
+def comment(actor: User, proposal: Proposal, text: str) -> None:
+    """Say something to a proposal."""
+    if not text.strip():
+        raise NotNow("Write something first.")
+    Comment.objects.create(proposal=proposal, user=actor, text=text.strip()[:10_000])
+
+
+def approve(actor: User, proposal: Proposal, plan_digest: str, text: str = "") -> Proposal:
+    """Approve the plan that the person saw. With enough approvals, and where the registry's operators allow it,
+    the cleanup begins at once."""
+    return _decide(actor, proposal, plan_digest, text, Approval.Decision.APPROVE)
+
+
+def reject(actor: User, proposal: Proposal, plan_digest: str, text: str = "") -> Proposal:
+    """Reject it."""
+    return _decide(actor, proposal, plan_digest, text, Approval.Decision.REJECT)
+
+
+def _decide(actor: User, proposal: Proposal, plan_digest: str, text: str, decision: Approval.Decision) -> Proposal:
+    if actor.pk in (proposal.proposer_id, proposal.last_editor_id):
+        raise NotNow("Nobody decides on what they proposed or last edited themselves; ask a colleague.")
+    try:
+        with _locked(proposal, (Proposal.State.PROPOSED,)) as locked:
+            if locked.plan is None or locked.plan.digest != plan_digest:
+                raise Moved("The plan has changed since you looked at it. Here is the new one; nothing was approved.")
+            Approval.objects.create(
+                proposal=locked,
+                plan=locked.plan,
+                user=actor,
+                user_name=actor.get_username(),
+                decision=decision,
+                comment=text.strip()[:10_000],
+            )
+            if decision == Approval.Decision.REJECT:
+                locked.state = Proposal.State.REJECTED
+            elif approvals(locked) >= locked.registry.required_approvals:
+                locked.state = Proposal.State.APPROVED
+            locked.save()
+            action = audit.Action.REJECTED if decision == Approval.Decision.REJECT else audit.Action.APPROVED
+            _record(actor, action, locked, reason=text.strip())
+            registry = locked.registry
+            if locked.state == Proposal.State.APPROVED and registry.run_on_approval:
+                runs.begin(actor, locked, registry.control_statement)
+            return locked
+    except IntegrityError as error:
+        if "nobody approves" in str(error):
+            raise NotNow("Nobody approves what they proposed or last edited themselves.") from None
+        raise NotNow("You have decided on this plan already, or a cleanup of this registry is running.") from None
+
+
+def approvals(proposal: Proposal) -> int:
+    """Return how many people have approved the plan as it is now."""
+    return Approval.objects.filter(plan=proposal.plan, decision=Approval.Decision.APPROVE).count()
+
+
+def plan_of(proposal: Proposal) -> Plan:
+    """Return the newest plan of a proposal."""
+    if proposal.plan is None:
+        raise NotNow("This proposal has no plan.")
+    return read_plan(bytes(proposal.plan.body))
+
+
+def default_title(plan: Plan) -> str:
+    """Return a title that says what would go."""
+    refs = plan.request.delete
+    if not refs:
+        return "Sweep what nothing references"
+    return f"Delete {refs[0]}" + (f" and {len(refs) - 1} more" if len(refs) > 1 else "")
+
+
+def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, int]:
+    if not refs and not sweep:
+        raise NotNow("Select at least one tag, image or repository.")
+    if len(refs) > MOST_REFERENCES:
+        raise NotNow(f"A proposal may name {MOST_REFERENCES} things at most; propose whole repositories instead.")
+    snapshot = scans.latest_snapshot(registry)
+    stored = RegistrySnapshot.objects.filter(registry=registry).only("scan_id", "taken_at").first()
+    if snapshot is None or stored is None:
+        raise NotNow("This registry was not scanned yet; scan it first.")
+    request = Request(tuple(sorted(set(refs))), sweep, registry.grace_hours * 3600)
+    try:
+        plan = make_plan(snapshot, request, now=int(stored.taken_at.timestamp()))
+    except PruneError as error:
+        raise NotNow(str(error)) from None
+    if plan.is_empty():
+        why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in plan.refused[:5])
+        raise NotNow(f"Nothing of this can go. {why}" if why else "There is nothing to delete.")
+    return plan, stored.scan_id
+
+
+def _attach(proposal: Proposal, plan: Plan, scan_id: int, actor: User) -> None:
+    items = sum(len(getattr(plan.delete, field)) for field in Deletions.__struct_fields__)
+    proposal.plan = PlanRecord.objects.create(
+        proposal=proposal,
+        scan_id=scan_id,
+        digest=plan.digest(),
+        body=plan.to_json(),
+        tags=len(plan.delete.tags),
+        items=items,
+        freed_bytes=plan.freed_bytes,
+        created_by=actor,
+    )
+    proposal.save()
+
+
+def _record(actor: User, action: audit.Action, proposal: Proposal, reason: str = "") -> None:
+    plan = proposal.plan
+    audit.record(
+        actor,
+        action,
+        proposal,
+        registry=proposal.registry.slug,
+        plan_digest=plan.digest if plan else "",
+        reason=reason,
+        **({"tags": plan.tags, "items": plan.items, "freed_bytes": plan.freed_bytes} if plan else {}),
+    )
+
+
+class _locked:  # reads as a verb: `with _locked(proposal, …)`
+    """A transaction that holds the row of a proposal; two people who decide at once come one after the other."""
+
+    def __init__(self, proposal: Proposal, states: Collection[str]) -> None:
+        self.proposal = proposal
+        self.states = states
+        self.atomic = transaction.atomic()
+
+    def __enter__(self) -> Proposal:
+        self.atomic.__enter__()
+        try:
+            locked = (
+                Proposal.objects.select_for_update(of=("self",))
+                .select_related("registry", "plan")
+                .get(pk=self.proposal.pk)
+            )
+            if locked.state not in self.states:
+                raise NotNow(f"This proposal is {locked.get_state_display().lower()}; that cannot be done any more.")
+        except BaseException as error:
+            self.atomic.__exit__(type(error), error, error.__traceback__)
+            raise
+        return locked
+
+    def __exit__(self, *exception: object) -> None:
+        self.atomic.__exit__(*exception)  # type: ignore[arg-type]  # passed through as it came

@@ -1,0 +1,197 @@
+"""Runs: carrying a plan out, undoing it, emptying the trash. The work itself happens in the worker."""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from prune.model.errors import PruneError, Stale
+from prune.model.plan import read_plan
+from prune.reclaim.apply import apply
+from prune.reclaim.restore import restore as put_back
+from prune.reclaim.trash import empty_trash
+from prune.sources.open import open_source
+from registryui.models import Proposal, Run
+from registryui.services import audit, scans
+from registryui.services.errors import NotNow
+from registryui.services.leases import Lease, held, patience
+
+log = logging.getLogger(__name__)
+
+#: Skipped items beyond this many are counted, not stored.
+MOST_SKIPPED = 5000
+
+
+def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
+    """Begin the cleanup of an approved proposal. ``stopped_reason`` says why nobody can push or pull now."""
+    statement = stopped_reason.strip() or proposal.registry.control_statement
+    if not statement:
+        raise NotNow("Say why nobody can push or pull while this runs: it goes on the record.")
+    with transaction.atomic():
+        rows = Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan")
+        locked = rows.get(pk=proposal.pk)
+        return begin(actor, locked, statement)
+
+
+def begin(actor: User, proposal: Proposal, statement: str) -> Run:
+    """Queue the run of a proposal whose row the caller holds."""
+    if proposal.state not in (Proposal.State.APPROVED, Proposal.State.FAILED):
+        raise NotNow("Only an approved proposal can be carried out.")
+    run = _queue(
+        actor,
+        Run(
+            registry=proposal.registry,
+            proposal=proposal,
+            plan=proposal.plan,
+            kind=Run.Kind.APPLY,
+            stopped_reason=statement,
+            started_by=actor,
+        ),
+        statement,
+    )
+    proposal.state = Proposal.State.RUNNING
+    proposal.save()
+    return run
+
+
+def restore(actor: User, run: Run) -> Run:
+    """Queue the undoing of a cleanup."""
+    return _follow(actor, run, Run.Kind.RESTORE, "It cannot be undone: its trash is no longer there.")
+
+
+def empty(actor: User, run: Run) -> Run:
+    """Queue giving the bytes of a cleanup back for good."""
+    return _follow(actor, run, Run.Kind.EMPTY, "Its trash is no longer there.")
+
+
+def _follow(actor: User, run: Run, kind: Run.Kind, gone: str) -> Run:
+    if run.kind != Run.Kind.APPLY or run.trash != Run.Trash.HELD:
+        raise NotNow(gone)
+    with transaction.atomic():
+        follower = Run(
+            registry=run.registry, proposal=run.proposal, plan=run.plan, parent=run, kind=kind, started_by=actor
+        )
+        return _queue(actor, follower, "")
+
+
+def _queue(actor: User, run: Run, reason: str) -> Run:
+    from registryui.tasks import carry_out
+
+    run.lease_until = patience()
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        raise NotNow("Another run of this registry is not finished yet; wait until it is.") from None
+    _record(actor, audit.Action.RUN_QUEUED, run, reason)
+    transaction.on_commit(lambda: carry_out.enqueue(run.pk))
+    return run
+
+
+def perform(run_id: int) -> None:
+    """Do a queued run, or go on with one whose worker died, unless somebody else does."""
+    with held(Run, run_id) as lease:
+        if lease is None:
+            return
+        run = Run.objects.select_related("registry", "proposal", "plan", "parent", "started_by").get(pk=run_id)
+        try:
+            match run.kind:
+                case Run.Kind.APPLY:
+                    _apply(run, lease)
+                case Run.Kind.RESTORE:
+                    _restore(run, lease)
+                case Run.Kind.EMPTY:
+                    _empty(run)
+        except (PruneError, NotNow) as error:
+            run.state, run.message = Run.State.FAILED, str(error)
+            if isinstance(error, Stale) and run.proposal is not None:
+                run.proposal.state = Proposal.State.STALE
+        except OSError as error:
+            why = f"The registry could not be reached: {error.strerror or error}."
+            run.state, run.message = Run.State.FAILED, why
+        _finish(run)
+    scan = scans.request(None, run.registry)
+    scans.perform(scan.pk)
+
+
+def _apply(run: Run, lease: Lease) -> None:
+    if run.plan is None:
+        raise NotNow("This run has no plan.")
+    source = open_source(run.registry.source)
+    plan = read_plan(bytes(run.plan.body))
+    outcome = apply(source, plan, stopped=run.stopped_reason, report=lease.report)
+    run.engine_run = outcome.run
+    run.state = outcome.state
+    run.items = outcome.done
+    run.freed_bytes = outcome.freed_bytes
+    run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
+    run.message = outcome.message
+    if outcome.trash is not None and outcome.state != "failed":
+        run.trash = Run.Trash.HELD
+        run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
+
+
+def _restore(run: Run, lease: Lease) -> None:
+    parent = _parent(run)
+    restored = put_back(open_source(run.registry.source), parent.engine_run, report=lease.report)
+    run.engine_run = restored.run
+    run.state = restored.state
+    run.items = restored.done
+    run.skipped = [{"item": s.item, "reason": s.reason} for s in restored.skipped[:MOST_SKIPPED]]
+    run.message = restored.message
+    if restored.state == "done":
+        parent.trash = Run.Trash.RESTORED
+        parent.save(update_fields=["trash"])
+
+
+def _empty(run: Run) -> None:
+    parent = _parent(run)
+    emptied = empty_trash(
+        open_source(run.registry.source), older_than=None, now=int(time.time()), runs=[parent.engine_run]
+    )
+    run.engine_run = parent.engine_run
+    run.state = Run.State.DONE
+    run.freed_bytes = emptied.freed_bytes
+    parent.trash = Run.Trash.EMPTIED
+    parent.save(update_fields=["trash"])
+
+
+def _parent(run: Run) -> Run:
+    if run.parent is None:
+        raise NotNow("This run follows no other.")
+    return run.parent
+
+
+def _finish(run: Run) -> None:
+    run.finished_at = timezone.now()
+    with transaction.atomic():
+        run.save()
+        proposal = run.proposal
+        if proposal is not None and run.kind == Run.Kind.APPLY:
+            if proposal.state != Proposal.State.STALE:
+                proposal.state = run.state
+            proposal.save(update_fields=["state", "updated_at"])
+            if proposal.state == Proposal.State.STALE:
+                _record(None, audit.Action.STALE, run, run.message)
+        _record(
+            None, audit.Action.RUN_FINISHED, run, run.message, state=run.state, items=run.items, freed=run.freed_bytes
+        )
+    if run.state == Run.State.FAILED:
+        log.warning("%s failed: %s", run, run.message)
+
+
+def _record(actor: User | None, action: audit.Action, run: Run, reason: str, **data: object) -> None:
+    audit.record(
+        actor,
+        action,
+        run,
+        registry=run.registry.slug,
+        plan_digest=run.plan.digest if run.plan else "",
+        reason=reason,
+        kind=run.kind,
+        proposal=run.proposal_id,
+        **data,
+    )

@@ -1,0 +1,115 @@
+"""Scans: asking for one, doing it, and keeping what it found."""
+
+import hashlib
+import logging
+import zlib
+from functools import lru_cache
+
+import msgspec
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from prune.model.errors import PruneError
+from prune.model.snapshot import Snapshot
+from prune.plan.summary import summarise
+from prune.sources.open import open_source
+from registryui.models import Registry, RegistrySnapshot, Scan
+from registryui.services import audit, sightings
+from registryui.services.leases import Lease, held, patience
+
+log = logging.getLogger(__name__)
+
+#: Problems beyond this many are counted, not stored: a broken disk can have one for every file.
+MOST_PROBLEMS = 2000
+
+
+def request(actor: User | None, registry: Registry) -> Scan:
+    """Queue a scan, or return the one that is under way already."""
+    from registryui.tasks import scan as task
+
+    try:
+        with transaction.atomic():
+            scan = Scan.objects.create(
+                registry=registry, requested_by=actor.get_username() if actor else "", lease_until=patience()
+            )
+            if actor is not None:
+                audit.record(actor, audit.Action.SCAN_REQUESTED, registry, registry=registry.slug)
+            transaction.on_commit(lambda: task.enqueue(scan.pk))
+    except IntegrityError:
+        open_one = Scan.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+        if open_one is None:
+            return request(actor, registry)
+        return open_one
+    return scan
+
+
+def perform(scan_id: int) -> None:
+    """Do a queued scan, unless somebody else does it."""
+    with held(Scan, scan_id) as lease:
+        if lease is None:
+            return
+        scan = Scan.objects.select_related("registry").get(pk=scan_id)
+        try:
+            _read(scan, lease)
+        except PruneError as error:
+            _fail(scan, str(error))
+        except OSError as error:
+            _fail(scan, f"The registry could not be read: {error.strerror or error}.")
+
+
+def _read(scan: Scan, lease: Lease) -> None:
+    registry = scan.registry
+    source = open_source(registry.source)
+    snapshot = source.scan(lease.report, known=latest_snapshot(registry))
+    keep(scan, snapshot)
+
+
+def _fail(scan: Scan, message: str) -> None:
+    log.warning("Scan %s of %s failed: %s", scan.pk, scan.registry.slug, message)
+    Scan.objects.filter(pk=scan.pk).update(state=Scan.State.FAILED, message=message, finished_at=timezone.now())
+
+
+def keep(scan: Scan, snapshot: Snapshot) -> None:
+    """Store what a scan found. One that found nothing new writes a handful of rows."""
+    registry = scan.registry
+    now = timezone.now()
+    summary = summarise(snapshot)
+    body = msgspec.msgpack.encode(snapshot, order="deterministic")
+    digest = hashlib.sha256(body).hexdigest()
+    with transaction.atomic():
+        stored = RegistrySnapshot.objects.filter(registry=registry).only("digest").first()
+        if stored is None or stored.digest != digest:
+            sightings.keep(registry, snapshot, now)
+            RegistrySnapshot.objects.update_or_create(
+                registry=registry,
+                defaults={"scan": scan, "taken_at": now, "digest": digest, "body": zlib.compress(body, 1)},
+            )
+        else:
+            RegistrySnapshot.objects.filter(registry=registry).update(scan=scan, taken_at=now)
+        counts = msgspec.to_builtins(summary)
+        problems = [
+            {"where": p.where, "what": p.what, "effect": p.effect, "blocks": p.blocks, "repository": p.repository}
+            for p in snapshot.problems[:MOST_PROBLEMS]
+        ]
+        counts["problems"] = len(snapshot.problems)
+        Scan.objects.filter(pk=scan.pk).update(
+            state=Scan.State.COMPLETE if snapshot.complete else Scan.State.INCOMPLETE,
+            finished_at=now,
+            summary=counts,
+            problems=problems,
+        )
+        Registry.objects.filter(pk=registry.pk).update(last_scan=scan, kind=snapshot.kind)
+
+
+def latest_snapshot(registry: Registry) -> Snapshot | None:
+    """Return what the last scan of ``registry`` found; ``None`` before the first."""
+    stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
+    return _decoded(stored.pk, stored.digest) if stored else None
+
+
+@lru_cache(maxsize=4)
+def _decoded(pk: int, digest: str) -> Snapshot:
+    """Decode a stored snapshot once for each process; the digest in the key keeps it from growing old."""
+    body = zlib.decompress(bytes(RegistrySnapshot.objects.get(pk=pk).body))
+    return msgspec.msgpack.decode(body, type=Snapshot)

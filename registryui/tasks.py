@@ -1,0 +1,19 @@
+"""What the worker does: thin wrappers, so that everything can be called without a queue."""
+
+from django.tasks import task
+
+
+@task()
+def scan(scan_id: int) -> None:
+    """Read a registry."""
+    from registryui.services import scans
+
+    scans.perform(scan_id)
+
+
+@task()
+def carry_out(run_id: int) -> None:
+    """Carry a run out."""
+    from registryui.services import runs
+
+    runs.perform(run_id)
