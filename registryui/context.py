@@ -4,8 +4,32 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from registryui.models import Proposal
+
+#: Which entry of the main menu a page belongs to, by the name of its address.
+SECTIONS = {
+    "registries": "registries",
+    "registry": "registries",
+    "repository": "registries",
+    "image": "registries",
+    "propose": "registries",
+    "proposals": "proposals",
+    "proposal": "proposals",
+    "proposal-edit": "proposals",
+    "run": "proposals",
+    "trash": "trash",
+    "history": "history",
+}
+
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """Return the colour theme that this browser chose, if any."""
+    """Return the colour theme that this browser chose, where in the menu the page is, and what waits."""
     theme = request.COOKIES.get("theme", "")
-    return {"theme": theme if theme in ("light", "dark") else ""}
+    match = request.resolver_match
+    known: dict[str, Any] = {
+        "theme": theme if theme in ("light", "dark") else "",
+        "section": SECTIONS.get(match.url_name or "", "") if match else "",
+    }
+    if hasattr(request, "user") and request.user.is_authenticated and match and match.app_name != "admin":
+        known["waiting"] = Proposal.objects.filter(state="proposed").count()
+    return known

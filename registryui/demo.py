@@ -77,7 +77,7 @@ def build_v2(root: Path) -> None:
         if minor == 4:
             store.attach("shop/web", image, SBOM, b'{"spdxVersion": "SPDX-2.3", "name": "shop/web:1.4"}', age=24)
         if minor == 5:
-            tag = image["digest"].replace(":", "-") + ".sig"
+            tag = str(image["digest"]).replace(":", "-") + ".sig"
             store.attach("shop/web", image, SIGNATURE, b'{"critical": {"type": "cosign"}}', tag=tag, age=15)
     store.image("shop/web", [], [*web, store.layer("web 1.5 before its fix", 61_000)], age=20)
     for version, age in (("2.0", 50), ("2.1", 12)):

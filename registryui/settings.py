@@ -86,6 +86,7 @@ USE_I18N = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Files are served as they lie in `static/`; their names need no build step.
 WHITENOISE_USE_FINDERS = True

@@ -9,6 +9,7 @@ from prune.drawing.layout import LayoutFailed, run_dot
 from prune.drawing.svg import inline_svg, standalone_svg
 from prune.graph.fold import Fold, fold_chains, neighbourhood
 from prune.graph.images import image_graph
+from prune.graph.v1 import with_ancestors
 from prune.model.plan import Plan
 from prune.model.snapshot import Snapshot
 
@@ -27,11 +28,8 @@ def draw(snapshot: Snapshot, plan: Plan | None, repositories: Collection[str] | 
     Raises ``LayoutFailed`` when it is too large all the same.
     """
     fates = Fates(plan)
-    if repositories is None and plan is not None and plan.kind != "storage-v1":
-        touched_here = {item.repository for item in plan.delete.tags}
-        touched_here |= {item.repository for item in plan.delete.manifests}
-        touched_here |= {kept.repository for kept in plan.keep if kept.repository}
-        repositories = (touched_here & snapshot.repositories.keys()) or None
+    if repositories is None and plan is not None:
+        repositories = _touched(snapshot, plan) or None
     graph = image_graph(snapshot, repositories)
     folds: dict[str, Fold] = {}
     touched = fates.touched(graph)
@@ -44,6 +42,24 @@ def draw(snapshot: Snapshot, plan: Plan | None, repositories: Collection[str] | 
             f"{len(graph.nodes)} images are too many for one drawing; choose a repository, or see the table."
         )
     return to_dot(graph, folds, fates)
+
+
+def _touched(snapshot: Snapshot, plan: Plan) -> set[str]:
+    """Return the repositories that a plan has to do with; none means that all must be looked at."""
+    names = {item.repository for item in plan.delete.tags}
+    names |= {item.repository for item in plan.delete.manifests}
+    names |= {kept.repository for kept in plan.keep if kept.repository}
+    if plan.kind == "storage-v1":
+        images = {image.id for image in plan.delete.images} | {kept.id for kept in plan.keep if kept.id}
+        reached: set[str] = set()
+        for name, repository in snapshot.repositories.items():
+            mine = with_ancestors(repository.tags.values(), snapshot.images)
+            if name in names or not mine.isdisjoint(images):
+                names.add(name)
+                reached |= mine
+        if not reached >= images:
+            return set()
+    return names & snapshot.repositories.keys()
 
 
 def render(drawing: Drawing, when: When, output: str) -> bytes:

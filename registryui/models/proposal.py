@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.safestring import SafeString, mark_safe
 
 
 class Proposal(models.Model):
@@ -50,11 +51,24 @@ class PlanRecord(models.Model):
     tags = models.PositiveIntegerField()
     items = models.PositiveIntegerField()
     freed_bytes = models.PositiveBigIntegerField()
+    before = models.TextField(blank=True, help_text="The image graph as it was then, drawn for the page.")
+    after = models.TextField(blank=True)
+    undrawn = models.TextField(blank=True, help_text="Why there is no drawing.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.digest
+
+    @property
+    def before_svg(self) -> SafeString:
+        """Return the drawing; it was built from an allow-list with every text escaped (prune.drawing.svg)."""
+        return mark_safe(self.before)  # noqa: S308
+
+    @property
+    def after_svg(self) -> SafeString:
+        """Return the drawing of what is left."""
+        return mark_safe(self.after)  # noqa: S308
 
 
 class Approval(models.Model):

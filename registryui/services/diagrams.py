@@ -1,14 +1,13 @@
 """Drawings for pages, kept by what they show."""
 
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from prune.drawing.diagram import draw, render_inline
+from prune.drawing.diagram import When, draw, render_inline
 from prune.drawing.dot import Drawing
 from prune.drawing.layout import LayoutFailed
 from prune.model.plan import Plan
@@ -28,43 +27,28 @@ class Diagram(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Before and after, on the same positions."""
+    """Before and after on the same positions, or the sentence why they are not drawn."""
 
-    before: Diagram
-    after: Diagram
+    before: SafeString
+    after: SafeString
+    sentence: str = ""
+
+
+NOTHING = SafeString("")
 
 
 def of_repository(registry: Registry, name: str) -> Diagram:
     """Return the graph of a repository as the last scan saw it."""
     snapshot = scans.latest_snapshot(registry)
     if snapshot is None or name not in snapshot.repositories:
-        return Diagram(SafeString(""), "This repository was not scanned yet.")
-    key = f"repository {_snapshot_digest(registry)} {name}"
-    return _kept(key, lambda: _single(registry, snapshot, name))
-
-
-def of_plan(registry: Registry, plan: Plan) -> Pair:
-    """Return what a plan does to the graph. It is drawn on the last scan; the plan's own names do not move."""
-    snapshot = scans.latest_snapshot(registry)
-    if snapshot is None:
-        nothing = Diagram(SafeString(""), "This registry was not scanned yet.")
-        return Pair(nothing, nothing)
-    key = f"plan {_snapshot_digest(registry)} {plan.digest()}"
-    return _kept(key, lambda: _pair(registry, snapshot, plan))
-
-
-def _kept[T](key: str, make: Callable[[], T]) -> T:
-    name = "diagram " + hashlib.sha256(key.encode()).hexdigest()
-    name = name.replace(" ", "-")
-    found: T | None = cache.get(name)
+        return Diagram(NOTHING, "This repository was not scanned yet.")
+    stored = RegistrySnapshot.objects.values_list("digest", flat=True).get(registry=registry)
+    key = "diagram-" + hashlib.sha256(f"{registry.slug} {stored} {name}".encode()).hexdigest()
+    found: Diagram | None = cache.get(key)
     if found is None:
-        found = make()
-        cache.set(name, found, KEPT)
+        found = _single(registry, snapshot, name)
+        cache.set(key, found, KEPT)
     return found
-
-
-def _snapshot_digest(registry: Registry) -> str:
-    return RegistrySnapshot.objects.values_list("digest", flat=True).get(registry=registry)
 
 
 def _single(registry: Registry, snapshot: Snapshot, name: str) -> Diagram:
@@ -72,22 +56,22 @@ def _single(registry: Registry, snapshot: Snapshot, name: str) -> Diagram:
         drawing = draw(snapshot, None, [name])
         return Diagram(_svg(registry, drawing, "before", "g", f"Image graph of {name}"))
     except LayoutFailed as error:
-        return Diagram(SafeString(""), str(error))
+        return Diagram(NOTHING, str(error))
 
 
-def _pair(registry: Registry, snapshot: Snapshot, plan: Plan) -> Pair:
+def of_plan(registry: Registry, snapshot: Snapshot, plan: Plan) -> Pair:
+    """Return what a plan, made on ``snapshot``, does to the graph."""
     try:
         drawing = draw(snapshot, plan)
         return Pair(
-            Diagram(_svg(registry, drawing, "before", "b", "Image graph before the cleanup")),
-            Diagram(_svg(registry, drawing, "after", "a", "Image graph after the cleanup")),
+            _svg(registry, drawing, "before", "b", "Image graph before the cleanup"),
+            _svg(registry, drawing, "after", "a", "Image graph after the cleanup"),
         )
     except LayoutFailed as error:
-        nothing = Diagram(SafeString(""), str(error))
-        return Pair(nothing, nothing)
+        return Pair(NOTHING, NOTHING, str(error))
 
 
-def _svg(registry: Registry, drawing: Drawing, when: str, prefix: str, title: str) -> SafeString:
+def _svg(registry: Registry, drawing: Drawing, when: When, prefix: str, title: str) -> SafeString:
     links = {
         shape.key: reverse("image", args=[registry.slug, shape.image])
         for shape in drawing.shapes.values()
@@ -95,7 +79,7 @@ def _svg(registry: Registry, drawing: Drawing, when: str, prefix: str, title: st
     }
     svg = render_inline(
         drawing,
-        "after" if when == "after" else "before",
+        when,
         prefix=f"{prefix}-",
         title=title,
         description="Bases stand left of what is based on them; tags hang below their image.",

@@ -1,53 +1,56 @@
 """Proposals: from a selection to a plan, through review, to approval."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from prune.model.errors import PruneError
 from prune.model.plan import Deletions, Plan, Request, read_plan
+from prune.model.snapshot import Snapshot
 from prune.plan.make import make_plan
 from registryui.models import Approval, Comment, PlanRecord, Proposal, Registry, RegistrySnapshot
-from registryui.services import audit, runs, scans
+from registryui.services import audit, diagrams, runs, scans
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
 MOST_REFERENCES = 20_000
 
 
-def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> Plan:
-    """Return the plan for ``refs`` on the newest scan, without storing anything."""
-    return _plan(registry, refs, sweep=sweep)[0]
+def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, diagrams.Pair]:
+    """Return the plan for ``refs`` on the newest scan and its drawings, without storing anything."""
+    made = _plan(registry, refs, sweep=sweep)
+    return made.plan, diagrams.of_plan(registry, made.snapshot, made.plan)
 
 
 def create(
     actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool
 ) -> Proposal:
     """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons."""
-    plan, scan_id = _plan(registry, refs, sweep=sweep)
+    made = _plan(registry, refs, sweep=sweep)
     with transaction.atomic():
         proposal = Proposal.objects.create(
             registry=registry,
-            title=title.strip()[:200] or default_title(plan),
+            title=title.strip()[:200] or default_title(made.plan),
             reason=reason.strip(),
             proposer=actor,
             last_editor=actor,
         )
-        _attach(proposal, plan, scan_id, actor)
+        _attach(proposal, made, actor)
         _record(actor, audit.Action.PROPOSED, proposal, reason=proposal.reason)
     return proposal
 
 
 def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, reason: str, sweep: bool) -> Proposal:
     """Change what is asked for: a new plan, approvals gone, and the editor may not approve it either."""
-    plan, scan_id = _plan(proposal.registry, refs, sweep=sweep)
+    made = _plan(proposal.registry, refs, sweep=sweep)
     with _locked(proposal, Proposal.OPEN) as locked:
-        locked.title = title.strip()[:200] or default_title(plan)
+        locked.title = title.strip()[:200] or default_title(made.plan)
         locked.reason = reason.strip()
         locked.last_editor = actor
         locked.state = Proposal.State.PROPOSED
-        _attach(locked, plan, scan_id, actor)
+        _attach(locked, made, actor)
         _record(actor, audit.Action.EDITED, locked, reason=locked.reason)
         return locked
 
@@ -55,13 +58,17 @@ def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, 
 def refresh(actor: User, proposal: Proposal) -> Proposal:
     """Plan the same request again on the newest scan. When nothing changed, approvals stand."""
     current = plan_of(proposal)
-    plan, scan_id = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
+    made = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
     with _locked(proposal, Proposal.OPEN) as locked:
-        if locked.plan is not None and plan.digest() == locked.plan.digest and locked.state != Proposal.State.STALE:
+        if (
+            locked.plan is not None
+            and made.plan.digest() == locked.plan.digest
+            and locked.state != Proposal.State.STALE
+        ):
             return locked
         locked.last_editor = actor
         locked.state = Proposal.State.PROPOSED
-        _attach(locked, plan, scan_id, actor)
+        _attach(locked, made, actor)
         _record(actor, audit.Action.EDITED, locked, reason="planned again on the newest scan")
         return locked
 
@@ -146,7 +153,15 @@ def default_title(plan: Plan) -> str:
     return f"Delete {refs[0]}" + (f" and {len(refs) - 1} more" if len(refs) > 1 else "")
 
 
-def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, int]:
+class Made(NamedTuple):
+    """A plan, the scan it rests on, and what that scan saw."""
+
+    plan: Plan
+    scan_id: int
+    snapshot: Snapshot
+
+
+def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
     if not refs and not sweep:
         raise NotNow("Select at least one tag, image or repository.")
     if len(refs) > MOST_REFERENCES:
@@ -163,19 +178,24 @@ def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Pl
     if plan.is_empty():
         why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in plan.refused[:5])
         raise NotNow(f"Nothing of this can go. {why}" if why else "There is nothing to delete.")
-    return plan, stored.scan_id
+    return Made(plan, stored.scan_id, snapshot)
 
 
-def _attach(proposal: Proposal, plan: Plan, scan_id: int, actor: User) -> None:
+def _attach(proposal: Proposal, made: Made, actor: User) -> None:
+    plan = made.plan
+    drawn = diagrams.of_plan(proposal.registry, made.snapshot, plan)
     items = sum(len(getattr(plan.delete, field)) for field in Deletions.__struct_fields__)
     proposal.plan = PlanRecord.objects.create(
         proposal=proposal,
-        scan_id=scan_id,
+        scan_id=made.scan_id,
         digest=plan.digest(),
         body=plan.to_json(),
         tags=len(plan.delete.tags),
         items=items,
         freed_bytes=plan.freed_bytes,
+        before=drawn.before,
+        after=drawn.after,
+        undrawn=drawn.sentence,
         created_by=actor,
     )
     proposal.save()

@@ -36,9 +36,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument(
-            "--source", help="scan this instead of the demo registries, e.g. storage:/var/lib/registry"
-        )
+        parser.add_argument("--source", help="scan this instead of the demo registries")
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="first port to try (default 8000)")
 
@@ -162,12 +160,11 @@ class Command(BaseCommand):
                     child.wait()
 
     def _welcome(self, url: str, passwords: Path) -> str:
-        lines = ["", f"registryui is ready: {url}", ""]
+        line = f"registryui is ready at {url}"
         if passwords.exists():
-            lines += ["Log in as one of (also in " + str(passwords) + "):", ""]
-            lines += ["  " + line for line in passwords.read_text().splitlines()]
-        lines += ["", "Stop with Ctrl-C.", ""]
-        return "\n".join(lines)
+            people = [" ".join(line.split()) for line in passwords.read_text().splitlines()]
+            line += " - log in (name password): " + ", ".join(people)
+        return line
 
 
 @contextlib.contextmanager

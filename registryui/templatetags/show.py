@@ -1,0 +1,70 @@
+"""How bytes, times and digests look."""
+
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django import template
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from prune.drawing.dot import human
+from prune.model.digest import short as shortened
+
+register = template.Library()
+
+
+@register.filter
+def size(number: int | None) -> SafeString | str:
+    """Show bytes for people, the exact number on hover."""
+    if number is None:
+        return "unknown"
+    return format_html('<data value="{}" title="{} bytes">{}</data>', number, f"{number:,}", human(number))
+
+
+@register.filter
+def short(digest: str) -> str:
+    """Show the first 12 digits of a digest or id."""
+    return shortened(digest)
+
+
+_SPANS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """Show a time as people say it, exact on hover."""
+    if moment is None:
+        return "unknown"
+    seconds = (timezone.now() - moment).total_seconds()
+    text = "just now" if seconds >= 0 else "in a moment"
+    for span, name in _SPANS:
+        number = int(abs(seconds) // span)
+        if number:
+            many = "" if number == 1 else "s"
+            text = f"{number} {name}{many} ago" if seconds > 0 else f"in {number} {name}{many}"
+            break
+    exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
+
+
+@register.filter
+def counted(number: int, nouns: str) -> str:
+    """Show ``1 tag`` or ``3 tags``: ``{{ n|counted:"tag,tags" }}``."""
+    one, _, many = nouns.partition(",")
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: object) -> str:
+    """Return the query of this page with some parameters changed; ``None`` takes one away."""
+    request: HttpRequest = context["request"]
+    parameters = request.GET.copy()
+    for key, value in changes.items():
+        if value is None or value == "":
+            parameters.pop(key, None)
+        else:
+            parameters[key] = str(value)
+    text = urlencode([(key, value) for key, values in parameters.lists() for value in values])
+    return f"?{text}" if text else "?"

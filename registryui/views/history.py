@@ -1,0 +1,118 @@
+"""The record, for people and for their spreadsheets."""
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from registryui.models import AuditEntry, Registry
+from registryui.permissions import VIEW, requires
+from registryui.services import audit
+from registryui.views.table import PER_PAGE
+
+FIELDS = (
+    "id", "at", "actor_name", "action", "object_kind", "object_id", "label", "registry", "plan_digest", "reason",
+    "request_id", "data", "previous", "digest",
+)  # fmt: skip
+
+WORDS = {
+    audit.Action.REGISTRY_ADDED: "added the registry",
+    audit.Action.REGISTRY_CHANGED: "changed the registry",
+    audit.Action.SCAN_REQUESTED: "asked for a scan of",
+    audit.Action.PROPOSED: "proposed",
+    audit.Action.EDITED: "edited",
+    audit.Action.APPROVED: "approved",
+    audit.Action.REJECTED: "rejected",
+    audit.Action.WITHDRAWN: "withdrew",
+    audit.Action.STALE: "found stale",
+    audit.Action.RUN_QUEUED: "started",
+    audit.Action.RUN_FINISHED: "finished",
+    audit.Action.LOGGED_IN: "logged in:",
+    audit.Action.LOGIN_FAILED: "refused a login",
+}
+
+
+@require_GET
+@requires(VIEW)
+def overview(request: HttpRequest) -> HttpResponseBase:
+    """The record, filtered; as a page, CSV or JSON."""
+    rows = _filtered(request)
+    match request.GET.get("format"):
+        case "csv":
+            return _stream(_csv(rows), "text/csv; charset=utf-8", "history.csv")
+        case "json":
+            return _stream(_json(rows), "application/json", "history.json")
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    entries = [
+        {
+            "entry": entry,
+            "words": WORDS.get(entry.action, entry.action),
+            "label": entry.label or entry.data.get("name", ""),
+        }
+        for entry in page.object_list
+    ]
+    context: dict[str, Any] = {
+        "page": page,
+        "entries": entries,
+        "actions": list(audit.Action),
+        "registries": Registry.objects.values_list("slug", flat=True),
+        "verdict": audit.verify() if "verify" in request.GET else None,
+    }
+    return render(request, "history.html", context)
+
+
+def _filtered(request: HttpRequest) -> QuerySet[AuditEntry]:
+    rows = AuditEntry.objects.order_by("-id")
+    for name in ("actor_name", "registry", "action"):
+        value = request.GET.get(name, "").strip()
+        if value:
+            rows = rows.filter(**{name: value})
+    if q := request.GET.get("q", "").strip()[:200]:
+        rows = rows.filter(Q(label__icontains=q) | Q(reason__icontains=q) | Q(plan_digest__icontains=q))
+    return rows
+
+
+def _stream(body: Iterator[str], kind: str, name: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(body, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _values(rows: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
+    for entry in rows.iterator(chunk_size=1000):
+        yield {field: getattr(entry, field) for field in FIELDS} | {"at": entry.at.isoformat()}
+
+
+class _Line:
+    """What the csv module writes to: gives each line back."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield writer.writerow(FIELDS)
+    for values in _values(rows):
+        values["data"] = json.dumps(values["data"], sort_keys=True)
+        yield writer.writerow([_safe(str(values[field])) for field in FIELDS])
+
+
+def _safe(cell: str) -> str:
+    """Keep a spreadsheet from taking a cell for a formula."""
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _json(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+    yield "["
+    first = True
+    for values in _values(rows):
+        yield ("" if first else ",\n") + json.dumps(values)
+        first = False
+    yield "]\n"

@@ -1,0 +1,267 @@
+"""Proposals: making one, looking at it, deciding."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from prune.model.digest import short
+from prune.model.plan import Plan
+from prune.plan.words import listed
+from registryui.models import Proposal
+from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
+from registryui.services import proposals as service
+from registryui.services import runs
+from registryui.services.errors import Moved, NotNow
+from registryui.views.registries import of_slug
+from registryui.views.table import PER_PAGE
+from registryui.views.user import person
+
+#: Items shown of each list on the page; the plan's file has them all.
+MOST_SHOWN = 300
+
+
+@require_GET
+@requires(VIEW)
+def overview(request: HttpRequest) -> HttpResponse:
+    """All proposals, newest first, those that wait on top when asked for."""
+    rows = Proposal.objects.select_related("registry", "proposer", "plan")
+    state = request.GET.get("state", "")
+    if state == "open":
+        rows = rows.filter(state__in=["proposed", "approved", "running", "stale"])
+    elif state == "done":
+        rows = rows.filter(state__in=["done", "partial", "failed"])
+    page = Paginator(rows.order_by("-pk"), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "proposals.html", {"page": page, "state": state})
+
+
+@require_http_methods(["GET", "POST"])
+@requires(PROPOSE)
+def propose(request: HttpRequest, slug: str) -> HttpResponse:
+    """From a selection: first what it would do, then, with a reason, the proposal."""
+    registry = of_slug(slug)
+    data = request.POST if request.method == "POST" else request.GET
+    refs = list(dict.fromkeys(ref for ref in data.getlist("ref") if ref))
+    sweep = data.get("sweep") == "on"
+    try:
+        if "confirm" in request.POST:
+            proposal = service.create(
+                person(request),
+                registry,
+                refs,
+                title=request.POST.get("title", ""),
+                reason=request.POST.get("reason", ""),
+                sweep=sweep,
+            )
+            return redirect("proposal", proposal.pk)
+        plan, drawn = service.preview(registry, refs, sweep=sweep)
+    except NotNow as error:
+        messages.error(request, str(error))
+        return redirect(_back(request, slug))
+    context = {
+        "registry": registry,
+        "refs": refs,
+        "sweep": sweep,
+        "title": service.default_title(plan),
+        "drawn": drawn,
+        **_shown(plan),
+    }
+    return render(request, "propose.html", context)
+
+
+def _back(request: HttpRequest, slug: str) -> Any:
+    from django.urls import reverse
+    from django.utils.http import url_has_allowed_host_and_scheme
+
+    back = request.POST.get("next", "")
+    if back and url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        return back
+    return reverse("registry", args=[slug])
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    """Return what the page lists of a plan, cut where it would be too long, with the counts of all."""
+    delete = plan.delete
+    kinds = (
+        ("Tags", [(f"{tag.repository}:{tag.tag}", tag.digest, None) for tag in delete.tags]),
+        ("Manifests", [(item.repository, item.digest, None) for item in delete.manifests]),
+        ("Images", [("", image.id, image.size) for image in delete.images]),
+        ("Blobs", [("", blob.digest, blob.size) for blob in delete.blobs]),
+        ("Uploads", [(f"{upload.repository}", upload.id, upload.size) for upload in delete.uploads]),
+        ("Layer links", [(link.repository, link.digest, None) for link in delete.layer_links]),
+        ("Whole repositories", [(name, "", None) for name in delete.repositories]),
+    )
+    return {
+        "plan": plan,
+        "goes": [
+            {"title": title, "count": len(rows), "rows": rows[:MOST_SHOWN], "more": max(0, len(rows) - MOST_SHOWN)}
+            for title, rows in kinds
+            if rows
+        ],
+        "stays": plan.keep[:MOST_SHOWN],
+        "stays_more": max(0, len(plan.keep) - MOST_SHOWN),
+        "frees_nothing": plan.freed_bytes == 0,
+        "because": _because(plan),
+        "leaving": _leaving(plan),
+    }
+
+
+def _because(plan: Plan) -> str:
+    """Return why nothing is freed: the image nearest to what was asked for, and what holds it."""
+    asked = {tag.digest for tag in plan.delete.tags}
+    for kept in plan.keep:
+        name = kept.id or kept.digest
+        if name in asked and name is not None:
+            return f"image {short(name)} stays: {'; '.join(kept.reasons)}"
+    return ""
+
+
+def _leaving(plan: Plan) -> str:
+    """Return which images go, in words, when they are few."""
+    names = [short(image.id) for image in plan.delete.images]
+    names += [short(digest) for digest in sorted({item.digest for item in plan.delete.manifests})]
+    if not names:
+        return ""
+    return f"{listed(names)} {'goes' if len(names) == 1 else 'go'}."
+
+
+def of_number(pk: int) -> Proposal:
+    """Return a proposal with what its page needs, or a 404."""
+    rows = Proposal.objects.select_related("registry", "proposer", "last_editor", "plan", "plan__scan")
+    return get_object_or_404(rows, pk=pk)
+
+
+@require_GET
+@requires(VIEW)
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One proposal."""
+    return _page(request, of_number(pk))
+
+
+def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice: str = "") -> HttpResponse:
+    user = person(request)
+    mine = user.pk in (proposal.proposer_id, proposal.last_editor_id)
+    decided = proposal.approvals.filter(plan=proposal.plan, user=user).exists()
+    context = {
+        "proposal": proposal,
+        "registry": proposal.registry,
+        "record": proposal.plan,
+        "approvals": proposal.approvals.filter(plan=proposal.plan),
+        "approved": service.approvals(proposal),
+        "older_approvals": proposal.approvals.exclude(plan=proposal.plan).count(),
+        "comments": proposal.comments.select_related("user"),
+        "runs": proposal.runs.select_related("started_by"),
+        "mine": mine,
+        "may_decide": user.has_perm(APPROVE) and not mine and not decided and proposal.state == "proposed",
+        "may_run": user.has_perm(CLEAN_UP) and proposal.state in ("approved", "failed"),
+        "may_change": proposal.state in Proposal.OPEN and user.has_perm(PROPOSE),
+        "newer_scan": proposal.state in Proposal.OPEN
+        and proposal.plan is not None
+        and proposal.registry.last_scan_id != proposal.plan.scan_id,
+        "notice": notice,
+        **_shown(service.plan_of(proposal)),
+    }
+    return render(request, "proposal.html", context, status=status)
+
+
+def _act(request: HttpRequest, pk: int, do: Callable[[Proposal], object]) -> HttpResponse:
+    """Do something to a proposal; what cannot be done is said on its page, and a plan that moved is a 409."""
+    proposal = of_number(pk)
+    try:
+        do(proposal)
+    except Moved as error:
+        return _page(request, of_number(pk), status=409, notice=str(error))
+    except NotNow as error:
+        messages.error(request, str(error))
+    return redirect("proposal", pk)
+
+
+@require_POST
+@requires(APPROVE)
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve the plan that was on the page."""
+    digest, text = request.POST.get("plan", ""), request.POST.get("comment", "")
+    return _act(request, pk, lambda proposal: service.approve(person(request), proposal, digest, text))
+
+
+@require_POST
+@requires(APPROVE)
+def reject(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reject it."""
+    digest, text = request.POST.get("plan", ""), request.POST.get("comment", "")
+    return _act(request, pk, lambda proposal: service.reject(person(request), proposal, digest, text))
+
+
+@require_POST
+@requires(PROPOSE)
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take it back."""
+    return _act(request, pk, lambda proposal: service.withdraw(person(request), proposal))
+
+
+@require_POST
+@requires(VIEW)
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say something."""
+    return _act(
+        request, pk, lambda proposal: service.comment(person(request), proposal, request.POST.get("text", ""))
+    )
+
+
+@require_POST
+@requires(PROPOSE)
+def refresh(request: HttpRequest, pk: int) -> HttpResponse:
+    """Plan again on the newest scan."""
+    return _act(request, pk, lambda proposal: service.refresh(person(request), proposal))
+
+
+@require_http_methods(["GET", "POST"])
+@requires(PROPOSE)
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change what is asked for: a new plan, and approvals are gone."""
+    proposal = of_number(pk)
+    if request.method == "POST":
+        refs = request.POST.get("refs", "").split()
+        return _act(
+            request,
+            pk,
+            lambda one: service.edit(
+                person(request),
+                one,
+                refs,
+                title=request.POST.get("title", ""),
+                reason=request.POST.get("reason", ""),
+                sweep=request.POST.get("sweep") == "on",
+            ),
+        )
+    plan = service.plan_of(proposal)
+    return render(request, "proposal_edit.html", {"proposal": proposal, "registry": proposal.registry, "plan": plan})
+
+
+@require_POST
+@requires(CLEAN_UP)
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start the cleanup."""
+    proposal = of_number(pk)
+    try:
+        started = runs.start(person(request), proposal, request.POST.get("stopped", ""))
+    except NotNow as error:
+        messages.error(request, str(error))
+        return redirect("proposal", pk)
+    return redirect("run", started.pk)
+
+
+@require_GET
+@requires(VIEW)
+def plan_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """The plan as `prune apply` takes it."""
+    proposal = of_number(pk)
+    if proposal.plan is None:
+        return HttpResponse(status=404)
+    response = HttpResponse(bytes(proposal.plan.body), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="plan-{proposal.plan.digest[7:19]}.json"'
+    return response

@@ -1,0 +1,152 @@
+"""Registries: the first page, one registry, adding and changing, scanning."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from registryui.models import Registry, Repository, Scan
+from registryui.permissions import MANAGE, VIEW, requires
+from registryui.services import registries as service
+from registryui.services import scans
+from registryui.services.errors import NotNow
+from registryui.views.table import Column, Table
+from registryui.views.user import person
+
+
+class RegistryForm(forms.ModelForm[Registry]):
+    """A registry as its operator describes it."""
+
+    class Meta:
+        model = Registry
+        fields = [
+            "title",
+            "slug",
+            "source",
+            "control_statement",
+            "run_on_approval",
+            "required_approvals",
+            "grace_hours",
+            "trash_days",
+        ]
+        widgets = {"control_statement": forms.Textarea(attrs={"rows": 3})}
+        labels = {
+            "slug": "Short name",
+            "source": "Source",
+            "control_statement": "Control of pushes and pulls",
+            "run_on_approval": "Start when approved",
+            "required_approvals": "Approvals needed",
+            "grace_hours": "Grace (hours)",
+            "trash_days": "Undo possible for (days)",
+        }
+        help_texts = {
+            "slug": "Used in addresses.",
+            "source": "storage:/path/of/the/registry",
+            "run_on_approval": "Otherwise an admin starts each cleanup.",
+        }
+
+
+def of_slug(slug: str) -> Registry:
+    """Return a registry with its last scan, or a 404."""
+    return get_object_or_404(Registry.objects.select_related("last_scan"), slug=slug)
+
+
+@require_GET
+@requires(VIEW)
+def overview(request: HttpRequest) -> HttpResponse:
+    """All registries."""
+    rows = Registry.objects.select_related("last_scan")
+    open_scans = set(Scan.objects.filter(state__in=["queued", "running"]).values_list("registry_id", flat=True))
+    cards = [{"registry": row, "scanning": row.pk in open_scans, "share": _share(row)} for row in rows]
+    return render(request, "registries.html", {"cards": cards})
+
+
+def _share(registry: Registry) -> dict[str, Any] | None:
+    """Return how much of a registry nothing references, for the bar."""
+    summary = registry.last_scan.summary if registry.last_scan else None
+    if not summary or not summary.get("bytes"):
+        return None
+    loose = summary["unreferenced_bytes"] or 0
+    return {"loose": loose, "percent": max(1, round(100 * loose / summary["bytes"])) if loose else 0}
+
+
+REPOSITORY_COLUMNS = {
+    "name": Column("name", "Repository"),
+    "tags": Column("tags", "Tags", number=True),
+    "untagged": Column("untagged", "Untagged", number=True),
+    "total": Column("bytes_total", "Size", number=True),
+    "exclusive": Column("bytes_exclusive", "Only here", number=True),
+    "pushed": Column("last_push", "Last push", number=True),
+}
+
+
+@require_GET
+@requires(VIEW)
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """One registry: its repositories and what is wrong with it."""
+    registry = of_slug(slug)
+    rows: QuerySet[Repository] = Repository.objects.filter(registry=registry, ended_at=None)
+    context = {
+        "registry": registry,
+        "table": Table(request, rows, REPOSITORY_COLUMNS, search="name", default="name"),
+        "scan": Scan.objects.filter(registry=registry).first(),
+        "share": _share(registry),
+        "kind": service.KINDS.get(registry.kind, registry.kind),
+    }
+    return render(request, "registry.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def scan_state(request: HttpRequest, slug: str) -> HttpResponse:
+    """How far the newest scan is, for the page to swap in."""
+    registry = of_slug(slug)
+    scan = Scan.objects.filter(registry=registry).first()
+    response = render(request, "registry.html#scan", {"registry": registry, "scan": scan})
+    if scan is not None and not scan.open and request.GET.get("was") == "open":
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+@requires(VIEW)
+def scan(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for a scan."""
+    scans.request(person(request), of_slug(slug))
+    return redirect("registry", slug)
+
+
+@requires(MANAGE)
+def add(request: HttpRequest) -> HttpResponse:
+    """Add a registry."""
+    return _edit(request, Registry(), "Add a registry")
+
+
+@requires(MANAGE)
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    """Change a registry."""
+    return _edit(request, of_slug(slug), "Change this registry")
+
+
+def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
+    new = registry.pk is None
+    form = RegistryForm(request.POST or None, instance=registry)
+    if request.method == "POST" and form.is_valid():
+        try:
+            if "check" in request.POST:
+                name, kind = service.check(form.cleaned_data["source"])
+                messages.success(request, f"{name} can be read: {service.KINDS[kind]}.")
+            else:
+                actor = person(request)
+                saved = service.add(actor, form.instance) if new else service.change(actor, form.instance)
+                scans.request(actor, saved)
+                return redirect("registry", saved.slug)
+        except NotNow as error:
+            form.add_error("source", str(error))
+    return render(
+        request, "registry_form.html", {"form": form, "title": title, "registry": None if new else registry}
+    )
