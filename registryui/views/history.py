@@ -21,7 +21,7 @@ FIELDS = (
     "request_id", "data", "previous", "digest",
 )  # fmt: skip
 
-WORDS = {
+WORDS: dict[str, str] = {
     audit.Action.REGISTRY_ADDED: "added the registry",
     audit.Action.REGISTRY_CHANGED: "changed the registry",
     audit.Action.SCAN_REQUESTED: "asked for a scan of",

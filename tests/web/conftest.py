@@ -1,0 +1,62 @@
+"""People of every role, and registries that were scanned."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from registryui import demo
+from registryui.models import Registry
+from registryui.services import registries, scans
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def people(db) -> dict[str, User]:
+    made = {}
+    for role in ("viewer", "proposer", "approver", "admin"):
+        made[role] = User.objects.create_user(role, password="x")
+        made[role].groups.add(Group.objects.get(name=role))
+    return made
+
+
+@pytest.fixture
+def client_of(people):
+    def log_in(role: str | None) -> Client:
+        client = Client()
+        if role is not None:
+            client.force_login(people[role])
+        return client
+
+    return log_in
+
+
+def watched(source: str, slug: str, **options) -> Registry:
+    registry = registries.add(None, Registry(slug=slug, title=slug, source=source, **options))
+    scan(registry)
+    registry.refresh_from_db()
+    return registry
+
+
+def scan(registry: Registry) -> None:
+    scans.perform(scans.request(None, registry).pk)
+
+
+@pytest.fixture
+def seed(db, tmp_path) -> Registry:
+    demo.build_v1(tmp_path / "seed")
+    return watched(
+        f"storage:{tmp_path / 'seed'}",
+        "seed",
+        control_statement="A test store: nobody serves it.",
+        run_on_approval=True,
+    )
+
+
+@pytest.fixture
+def shop(db, tmp_path) -> Registry:
+    demo.build_v2(tmp_path / "shop")
+    return watched(f"storage:{tmp_path / 'shop'}", "shop")
