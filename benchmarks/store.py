@@ -84,4 +84,3 @@ class _Writer:
         self.file(f"{here}/_manifests/revisions/sha256/{made[7:]}/link", made.encode())
         self.file(f"{here}/_manifests/tags/{tag}/current/link", made.encode())
         self.file(f"{here}/_manifests/tags/{tag}/index/sha256/{made[7:]}/link", made.encode())
-

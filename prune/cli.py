@@ -8,6 +8,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 _COMMANDS = {
     "scan": "read everything; counts, bytes, problems",
@@ -66,7 +67,6 @@ def _run(arguments: list[str]) -> int:
     import argparse
     import gc
     import importlib
-    from typing import NoReturn
 
     from prune.model.errors import UsageError
 
@@ -99,5 +99,18 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def command() -> NoReturn:
+    """Be the command. Ends the process at once: taking a large store of values apart would only cost time."""
+    import os
+
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command()

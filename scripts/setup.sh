@@ -75,6 +75,6 @@ printf '%s\n' "$here" >"$site/registryui.pth"
 cat >.venv/bin/prune <<EOF
 #!/bin/sh
 exec "$here/.venv/bin/python" -I -S -c 'import sys; sys.path[:0] = ["$here", "$site"]
-from prune.cli import main; raise SystemExit(main())' "\$@"
+from prune.cli import command; command()' "\$@"
 EOF
 chmod +x .venv/bin/prune

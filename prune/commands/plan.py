@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
     grace = parse_duration(options.grace)
     now = parse_time(options.now) if options.now else int(time.time())
     report, bar = progress_bar()
-    snapshot = open_chosen(options).scan(report)
+    snapshot = open_chosen(options).scan(report, configs=False)
     if bar:
         bar.finish()
     request = Request(tuple(sorted(set(options.delete))), options.sweep, grace)

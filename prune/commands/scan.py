@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
     else:
         from prune.plan.summary import summarise
 
-        summary = summarise(source.scan(report))
+        summary = summarise(source.scan(report, configs=False))
     if bar:
         bar.finish()
     seconds = round(time.monotonic() - started, 3)

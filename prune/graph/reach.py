@@ -7,7 +7,7 @@ repository that refers to it.
 
 from collections.abc import Collection, Iterable
 
-from prune.model.digest import Digest, companion_tags
+from prune.model.digest import COMPANION_PREFIXES, Digest, companion_tags
 from prune.model.manifest import Manifest
 from prune.model.snapshot import Repository, Snapshot
 
@@ -20,6 +20,7 @@ class RepositoryGraph:
         self.tags_of: dict[Digest, list[str]] = {}
         for tag, digest in repository.tags.items():
             self.tags_of.setdefault(digest, []).append(tag)
+        self._has_companions = any(tag.startswith(COMPANION_PREFIXES) for tag in repository.tags)
         self.present = repository.revisions.keys() | self.tags_of.keys()
         self.children: dict[Digest, tuple[Digest, ...]] = {}
         self.parents: dict[Digest, list[Digest]] = {}
@@ -38,6 +39,8 @@ class RepositoryGraph:
 
     def companions(self, digest: Digest) -> list[str]:
         """Return the tags here that belong to ``digest``: the fallback tag and cosign's."""
+        if not self._has_companions:
+            return []
         tags = self.repository.tags
         return [tag for tag in companion_tags(digest) if tag in tags]
 
@@ -107,6 +110,18 @@ def held_blobs(digests: Iterable[Digest], manifests: dict[Digest, Manifest]) -> 
             blobs.add(manifest.config.digest)
         blobs.update([layer.digest for layer in manifest.layers])
     return held | blobs
+
+
+def blobs_of(digest: Digest, manifests: dict[Digest, Manifest]) -> set[Digest]:
+    """Return what one manifest needs: `held_blobs`, quick for the usual one without children."""
+    manifest = manifests.get(digest)
+    if manifest is None or manifest.children:
+        return held_blobs((digest,), manifests)
+    found = {layer.digest for layer in manifest.layers}
+    found.add(digest)
+    if manifest.config is not None:
+        found.add(manifest.config.digest)
+    return found
 
 
 def linked_manifests(snapshot: Snapshot) -> set[Digest]:

@@ -1,7 +1,6 @@
 """Content digests, ``algorithm:hex``, as the OCI image spec defines them (descriptor.md, "Digests")."""
 
 import hashlib
-import re
 
 from prune.model.errors import Unreadable
 
@@ -10,8 +9,14 @@ type Digest = str
 #: Hex digits of each algorithm that registries use.
 HEX_LENGTH = {"sha256": 64, "sha512": 128}
 
-_DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
-is_digest = _DIGEST.fullmatch
+_HEX = "0123456789abcdef"
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether ``text`` is exactly a sha256 or sha512 digest. Called for every link of a store: no regular
+    expression, which takes twice as long."""
+    length = HEX_LENGTH.get(text[:6]) if text[6:7] == ":" else None
+    return length is not None and len(text) == 7 + length and not text[7:].strip(_HEX)
 
 
 def parse_digest(text: str) -> Digest:
@@ -48,6 +53,9 @@ def fallback_tag(digest: Digest) -> str:
     algorithm, _, encoded = digest.partition(":")
     return f"{algorithm[:32]}-{encoded[:64]}"
 
+
+#: How every tag begins that belongs to a digest.
+COMPANION_PREFIXES = tuple(f"{algorithm}-" for algorithm in HEX_LENGTH)
 
 #: cosign's tags for what belongs to an image: signature, attestation, bill of materials.
 COSIGN_SUFFIXES = (".sig", ".att", ".sbom")

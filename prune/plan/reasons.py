@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from prune.graph.reach import RepositoryGraph, held_blobs
+from prune.graph.reach import RepositoryGraph, blobs_of
 from prune.model.digest import Digest, short
 from prune.model.snapshot import Snapshot
 from prune.plan.words import counted, listed
@@ -54,7 +54,7 @@ class BlobHolders:
             for manifest in sorted(staying):
                 found = direct.get(manifest)
                 if found is None:
-                    found = direct[manifest] = held_blobs((manifest,), snapshot.manifests) & wanted
+                    found = direct[manifest] = blobs_of(manifest, snapshot.manifests) & wanted
                 for blob in found:
                     self._count[blob] = self._count.get(blob, 0) + 1
                     holders = self._holders.setdefault(blob, [])

@@ -5,7 +5,7 @@ The rules are numbered in the command's contract ("What a plan contains, exactly
 
 from dataclasses import dataclass, field
 
-from prune.graph.reach import RepositoryGraph, held_blobs
+from prune.graph.reach import RepositoryGraph, blobs_of, held_blobs
 from prune.model.digest import Digest, short
 from prune.model.plan import (
     BlobItem,
@@ -243,7 +243,7 @@ def _kept(snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: s
             why = reasons.manifest_stays(fate.graph, digest, fate.tags, survivors)
             kept.append(Kept(name, why, digest=digest))
         for digest in fate.manifests:
-            for blob in held_blobs((digest,), snapshot.manifests):
+            for blob in blobs_of(digest, snapshot.manifests):
                 touched_blobs.setdefault(blob, name)
     if snapshot.blobs is not None:
         kept += _kept_blobs(snapshot, fates, touched_blobs, gone)

@@ -104,7 +104,7 @@ class _Run:
         """Outcomes of the last batch: they go to the disk together with the intents of the next."""
 
     def carry_out(self, stopped: str, *, trash: bool) -> Outcome:
-        snapshot = self.source.scan(self.report)
+        snapshot = self.source.scan(self.report, configs=False)
         drift = check(self.plan, snapshot, now=int(time.time()))
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(_why_stale(drift))

@@ -44,10 +44,11 @@ class Source(Protocol):
     kind: SourceKind
     capabilities: Capabilities
 
-    def scan(self, report: Report = silent, *, known: Snapshot | None = None) -> Snapshot:
+    def scan(self, report: Report = silent, *, known: Snapshot | None = None, configs: bool = True) -> Snapshot:
         """Read everything. Oddities become problems of the snapshot; raises ``SourceError`` only when there is
         no registry to read at all. ``known`` is an earlier snapshot of the same source: content that it holds
-        by digest need not be read again."""
+        by digest need not be read again. Without ``configs`` the configs of images are left out: what is based on
+        what needs them, what may be deleted does not."""
         ...
 
     def read_blob(self, digest: str, limit: int) -> bytes:

@@ -43,24 +43,26 @@ def scan_cached(source: Source, file: str, report: Report) -> ScanSummary:
     started = time.time_ns()
     watching = _Watching(source.store)
     watched = type(source)(watching, source.base, source.name)
-    snapshot = watched.scan(report, known=_known(source.name, file))
+    snapshot = watched.scan(report, known=_known(source.name, file), configs=False)
     summary = summarise(snapshot)
     paths = watching.paths()
     stats = look(source.store.root, paths)
-    if any("\n" in path for path in paths) or not _settled(stats, started):
-        paths, stats = [], b""
+    if any("\n" in path for path in paths) or not _settled(source.store.root, paths, started):
+        paths, stats = [], (b"", b"")
     text = msgspec.json.encode(summary).decode()
     body = msgspec.msgpack.encode(snapshot)
     _write(file, write_head(source.name, source.store.root, text, paths, stats) + body)
     return summary
 
 
-def _settled(stats: bytes, started: int) -> bool:
+def _settled(root: str, paths: list[str], started: int) -> bool:
     """Tell whether every change so far can be told from one that comes after the scan began."""
-    numbers = memoryview(stats).cast("Q")
-    fine = any(number % 1_000_000_000 for number in numbers[3::4])
-    limit = started - (_FINE if fine else _COARSE)
-    return all(number < limit for number in numbers[3::4])
+    times = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            times.append(os.lstat(os.path.join(root, path)).st_ctime_ns)
+    fine = any(time % 1_000_000_000 for time in times)
+    return max(times, default=0) < started - (_FINE if fine else _COARSE)
 
 
 def _known(source: str, file: str) -> Snapshot | None:
@@ -71,7 +73,7 @@ def _known(source: str, file: str) -> Snapshot | None:
     try:
         with open(file, "rb") as opened:
             first = opened.readline(200)
-            opened.seek(len(first) + sum(map(int, first.split()[3:])))
+            opened.seek(len(first) + sum(map(int, first.split()[2:])))
             return msgspec.msgpack.decode(opened.read(MAX_BODY_BYTES), type=Snapshot)
     except (OSError, ValueError, msgspec.DecodeError):
         return None

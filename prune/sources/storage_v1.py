@@ -59,8 +59,8 @@ class StorageV1:
         """Return a path of the layout as a path of the store."""
         return f"{self.base}/{path}" if self.base else path
 
-    def scan(self, report: Report = silent, *, known: Snapshot | None = None) -> Snapshot:
-        """See ``Source``. ``known`` is of no use here: there is no content by digest."""
+    def scan(self, report: Report = silent, *, known: Snapshot | None = None, configs: bool = True) -> Snapshot:
+        """See ``Source``. ``known`` and ``configs`` are of no use here: there is no content by digest."""
         return _Scan(self, report).run()
 
     def read_blob(self, digest: str, limit: int) -> bytes:

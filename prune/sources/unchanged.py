@@ -4,11 +4,10 @@ This module imports next to nothing: it runs before the rest of the command is l
 a good part of the time that an unchanged rescan takes. The file is written by `prune.sources.cache`.
 """
 
+import marshal
 import os
-import zlib
-from array import array
 
-MAGIC = b"registryui-cache 2"
+MAGIC = b"registryui-cache 3"
 #: A head is read whole; this is far beyond a store of a million tags.
 MAX_HEAD_BYTES = 1 << 30
 #: From so many paths on a second process looks at half of them.
@@ -16,37 +15,46 @@ WORTH_A_PROCESS = 4000
 
 
 class Remembered:
-    """The head of a cache file. ``paths`` are relative to ``root``; ``stats`` four numbers for each of them."""
+    """The head of a cache file. ``paths`` are relative to ``root``; ``stats`` are how their two halves stood."""
 
-    def __init__(self, source: str, root: str, summary: str, complete: bool, paths: list[str], stats: bytes) -> None:
+    def __init__(self, source: str, root: str, summary: str, paths: list[str], stats: tuple[bytes, bytes]) -> None:
         self.source = source
         self.root = root
         self.summary = summary
-        self.complete = complete
+        self.complete = '"complete":true' in summary
         self.paths = paths
         self.stats = stats
 
     def holds(self) -> bool:
         """Tell whether every path is as it was. Without paths nothing is known, and nothing holds."""
-        half = len(self.paths) // 2
         if not self.paths:
             return False
+        half = len(self.paths) // 2
         if len(self.paths) < WORTH_A_PROCESS or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
             return look(self.root, self.paths) == self.stats
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                code = int(look(self.root, self.paths[half:]) != self.stats[half * 32 :])
+                code = int(_look(self.root, self.paths[half:]) != self.stats[1])
             finally:
                 os._exit(code)
-        same = look(self.root, self.paths[:half]) == self.stats[: half * 32]
+        same = _look(self.root, self.paths[:half]) == self.stats[0]
         _, status = os.waitpid(child, 0)
         return same and status == 0
 
 
-def look(root: str, paths: list[str]) -> bytes:
-    """Return inode, size, time of content and time of inode of each path, zeros for what is not there."""
+def look(root: str, paths: list[str]) -> tuple[bytes, bytes]:
+    """Return how every path stands, in two halves. Only for comparing."""
+    half = len(paths) // 2
+    return _look(root, paths[:half]), _look(root, paths[half:])
+
+
+def _look(root: str, paths: list[str]) -> bytes:
+    """Return the time of the inode and the time of the content of each path, zeros for what is not there.
+
+    The first changes with everything that can happen to a file: writing, renaming, linking, permissions.
+    """
     prefix = root.rstrip("/") + "/"
     found: list[int] = []
     add = found.append
@@ -55,51 +63,40 @@ def look(root: str, paths: list[str]) -> bytes:
         try:
             status = lstat(prefix + path)
         except OSError:
-            found += (0, 0, 0, 0)
+            found += (0, 0)
             continue
-        add(status.st_ino)
-        add(status.st_size)
-        add(status.st_mtime_ns)
         add(status.st_ctime_ns)
-    return array("Q", found).tobytes()
+        add(status.st_mtime_ns)
+    return marshal.dumps(found)
 
 
 def read_head(file: str) -> Remembered | None:
-    """Return the head of a cache file; ``None`` when there is none, or it is damaged or of another version."""
+    """Return the head of a cache file; ``None`` when there is none, or it is damaged or of another version.
+
+    Damage to paths or stats makes them differ from what is there; the summary stands there twice.
+    """
     try:
         with open(file, "rb") as opened:
             first = opened.readline(200)
             if not first.startswith(MAGIC + b" "):
                 return None
-            crc, *lengths = map(int, first[len(MAGIC) :].split())
-            if len(lengths) != 5 or sum(lengths) > MAX_HEAD_BYTES or min(lengths) < 0:
+            lengths = [int(word) for word in first[len(MAGIC) :].split()]
+            if len(lengths) != 7 or sum(lengths) > MAX_HEAD_BYTES or min(lengths) < 0:
                 return None
-            head = opened.read(sum(lengths))
+            fields = [opened.read(length) for length in lengths]
+        if [len(field) for field in fields] != lengths or fields[2] != fields[3]:
+            return None
+        source, root, summary, _, paths = (field.decode() for field in fields[:5])
     except (OSError, ValueError):
         return None
-    if len(head) != sum(lengths) or zlib.crc32(head) != crc:
-        return None
-    fields = []
-    at = 0
-    for length in lengths:
-        fields.append(head[at : at + length])
-        at += length
-    try:
-        source, root, summary, paths = (field.decode() for field in fields[:4])
-    except UnicodeDecodeError:
-        return None
-    listed = paths.split("\n") if paths else []
-    if len(fields[4]) != 32 * len(listed):
-        return None
-    return Remembered(source, root, summary, '"complete":true' in summary, listed, fields[4])
+    return Remembered(source, root, summary, paths.split("\n") if paths else [], (fields[5], fields[6]))
 
 
-def write_head(source: str, root: str, summary: str, paths: list[str], stats: bytes) -> bytes:
+def write_head(source: str, root: str, summary: str, paths: list[str], stats: tuple[bytes, bytes]) -> bytes:
     """Return the head of a cache file; see `read_head`."""
-    fields = [source.encode(), root.encode(), summary.encode(), "\n".join(paths).encode(), stats]
-    head = b"".join(fields)
-    numbers = " ".join(str(number) for number in (zlib.crc32(head), *map(len, fields)))
-    return MAGIC + b" " + numbers.encode() + b"\n" + head
+    text = summary.encode()
+    fields = [source.encode(), root.encode(), text, text, "\n".join(paths).encode(), *stats]
+    return MAGIC + b" " + " ".join(str(len(field)) for field in fields).encode() + b"\n" + b"".join(fields)
 
 
 def unchanged(source: str, file: str) -> Remembered | None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_run_survives_the_death_of_its_worker(tmp_path):
     call(*python(SETUP.replace("SOURCE", repr(store.source))))
 
     def row():
-        with sqlite3.connect(tmp_path / "data/registryui.sqlite3") as database:
+        with closing(sqlite3.connect(tmp_path / "data/registryui.sqlite3")) as database:
             return database.execute("SELECT state, done, total, items, freed_bytes FROM registryui_run").fetchone()
 
     first = subprocess.Popen(python(SLOW), env=environment, cwd=ROOT)

@@ -20,9 +20,10 @@ MISSING = "is not among the blobs"
 class Contents:
     """Manifests and configs by digest. ``unreadable`` says, by digest, why a manifest could not be read."""
 
-    def __init__(self, store: Store, base: str, known: Snapshot | None) -> None:
-        self._store = store
-        self._base = base
+    def __init__(self, store: Store, base: str, known: Snapshot | None, *, configs: bool = True) -> None:
+        self.store = store
+        self.base = base
+        self._with_configs = configs
         self._known_manifests = known.manifests if known else {}
         self._known_configs = known.configs if known else {}
         self._proven: set[Digest] = set()
@@ -51,8 +52,9 @@ class Contents:
                 self._proven.update([layer.digest for layer in manifest.layers])
             self.manifests[digest] = manifest
             pending += [child.digest for child in manifest.children]
-            if manifest.config is not None and manifest.config.media_type in IMAGE_CONFIG_TYPES:
-                self._add_config(manifest.config.digest)
+            config = manifest.config if self._with_configs else None
+            if config is not None and config.media_type in IMAGE_CONFIG_TYPES:
+                self._add_config(config.digest)
 
     def _add_config(self, digest: Digest) -> None:
         if digest in self.configs or digest in self.odd_configs:
@@ -70,7 +72,7 @@ class Contents:
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return the bytes of a blob; raise ``Unreadable`` when they are missing, too many, or not its own."""
         try:
-            body = self._store.read(blob_folder(self._base, digest) + "/data", limit)[0]
+            body = self.store.read(blob_folder(self.base, digest) + "/data", limit)[0]
         except (FileNotFoundError, NotADirectoryError):
             raise Unreadable(MISSING) from None
         except OSError as error:

@@ -7,18 +7,18 @@ waiting for the system to open small files.
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from prune.model.digest import Digest
 from prune.model.manifest import ImageConfig, Manifest
-from prune.model.snapshot import Blob, Problem, Repository, Snapshot
+from prune.model.snapshot import Blob, Problem, Repository
 from prune.sources.base import Progress, Report
 from prune.sources.storage_v2.blobs import list_prefix
 from prune.sources.storage_v2.contents import Contents
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.repositories import RepositoryReader
-from prune.sources.stores.base import Store
 
 #: Below so many repositories a second process costs more than it brings.
 WORTH_IT = 8
@@ -48,21 +48,13 @@ class Part(msgspec.Struct, array_like=True, gc=False):
         self.blocked |= other.blocked
 
 
-def read_part(
-    store: Store,
-    base: str,
-    names: Sequence[str],
-    prefixes: Sequence[tuple[str, str]],
-    known: Snapshot | None,
-    report: Report,
-) -> Part:
-    """Read the repositories ``names``, then what they serve, then the blobs of ``prefixes``.
+def read_part(contents: Contents, names: Sequence[str], prefixes: Sequence[tuple[str, str]], report: Report) -> Part:
+    """Read the repositories ``names`` and what they serve, then list the blobs of ``prefixes``.
 
     Links before blobs: what is pushed in between shows as a blob too many, never as one missing.
     """
     findings = Findings()
-    reader = RepositoryReader(store, base, findings)
-    contents = Contents(store, base, known)
+    reader = RepositoryReader(contents.store, contents.base, findings)
     repositories = []
     for done, name in enumerate(names, 1):
         repository = reader.read(name)
@@ -72,7 +64,7 @@ def read_part(
         report(Progress("reading repositories", done, len(names)))
     blobs: dict[Digest, Blob] = {}
     for done, (algorithm, prefix) in enumerate(prefixes, 1):
-        list_prefix(store, base, algorithm, prefix, blobs, findings)
+        list_prefix(contents.store, contents.base, algorithm, prefix, blobs, findings)
         report(Progress("listing blobs", done, len(prefixes)))
     return Part(
         repositories,
@@ -87,23 +79,21 @@ def read_part(
 
 
 def read_parts(
-    store: Store,
-    base: str,
+    contents: Contents,
     names: Sequence[str],
     prefixes: Sequence[tuple[str, str]],
-    known: Snapshot | None,
     report: Report,
     workers: int,
 ) -> Part:
     """Read everything with at most ``workers`` processes."""
     if workers < 2 or len(names) < WORTH_IT or not _may_fork():
-        return read_part(store, base, names, prefixes, known, report)
+        return read_part(contents, names, prefixes, report)
 
     def share(number: int) -> Part:
         mine = report if number == 0 else _nobody
-        return read_part(store, base, names[number::workers], prefixes[number::workers], known, mine)
+        return read_part(contents, names[number::workers], prefixes[number::workers], mine)
 
-    others = [_forked(lambda number=number: share(number)) for number in range(1, workers)]  # type: ignore[misc]  # a default binds the loop's number
+    others = [_forked(partial(share, number)) for number in range(1, workers)]
     part = share(0)
     for number, join in enumerate(others, 1):
         part.absorb(join() or share(number))

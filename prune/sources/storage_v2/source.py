@@ -33,13 +33,14 @@ class StorageV2:
         self.name = name
         self.workers = workers
 
-    def scan(self, report: Report = silent, *, known: Snapshot | None = None) -> Snapshot:
+    def scan(self, report: Report = silent, *, known: Snapshot | None = None, configs: bool = True) -> Snapshot:
         """See ``Source``."""
         findings = Findings()
         report(Progress("looking for repositories", 0))
         names = list(find_repositories(self.store, self.base, findings))
         prefixes = blob_prefixes(self.store, self.base, findings)
-        part = read_parts(self.store, self.base, names, prefixes, known, report, self.workers)
+        contents = Contents(self.store, self.base, known, configs=configs)
+        part = read_parts(contents, names, prefixes, report, self.workers)
         if known is not None:
             # What was known and is no longer there is no more than a memory.
             blobs = part.blobs
