@@ -8,7 +8,7 @@ from prune.drawing.fate import Fates
 from prune.drawing.layout import LayoutFailed, run_dot
 from prune.drawing.svg import inline_svg, standalone_svg
 from prune.graph.fold import Fold, fold_chains, neighbourhood
-from prune.graph.images import image_graph
+from prune.graph.images import ImageGraph, image_graph, of_repositories
 from prune.graph.v1 import with_ancestors
 from prune.model.plan import Plan
 from prune.model.snapshot import Snapshot
@@ -21,8 +21,16 @@ SMALL = 60
 When = Literal["before", "after"]
 
 
-def draw(snapshot: Snapshot, plan: Plan | None, repositories: Collection[str] | None = None) -> Drawing:
+def draw(
+    snapshot: Snapshot,
+    plan: Plan | None,
+    repositories: Collection[str] | None = None,
+    *,
+    graph: ImageGraph | None = None,
+) -> Drawing:
     """Return the drawing of what ``repositories`` hold (``None``: all that the plan touches, or everything).
+
+    ``graph`` is the whole graph of the snapshot, if it is known already.
 
     Above ``SMALL`` nodes chains are folded; above ``MOST_NODES`` only what is around the plan is drawn.
     Raises ``LayoutFailed`` when it is too large all the same.
@@ -30,7 +38,9 @@ def draw(snapshot: Snapshot, plan: Plan | None, repositories: Collection[str] | 
     fates = Fates(plan)
     if repositories is None and plan is not None:
         repositories = _touched(snapshot, plan) or None
-    graph = image_graph(snapshot, repositories)
+    graph = graph or image_graph(snapshot)
+    if repositories is not None:
+        graph = of_repositories(graph, repositories)
     folds: dict[str, Fold] = {}
     touched = fates.touched(graph)
     if len(graph.nodes) > SMALL:

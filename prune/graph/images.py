@@ -53,13 +53,32 @@ class ImageGraph(msgspec.Struct, frozen=True):
 
 
 def image_graph(snapshot: Snapshot, repositories: Collection[str] | None = None) -> ImageGraph:
-    """Return the graph of the chosen repositories; ``None`` for all, in V1 with the images that no tag reaches."""
-    names = sorted(snapshot.repositories if repositories is None else repositories)
+    """Return the graph of the chosen repositories with what their images are based on, wherever that is served;
+    ``None`` for everything, in V1 with the images that no tag reaches."""
     if snapshot.kind == "storage-v1":
-        nodes = _v1(snapshot, names, everything=repositories is None)
+        nodes = _v1(snapshot, sorted(snapshot.repositories))
     else:
-        nodes = _v2(snapshot, names)
-    return ImageGraph(_bases_first(nodes), tuple(names))
+        nodes = _v2(snapshot, sorted(snapshot.repositories))
+    whole = ImageGraph(_bases_first(nodes), tuple(sorted(snapshot.repositories)))
+    return whole if repositories is None else of_repositories(whole, repositories)
+
+
+def of_repositories(graph: ImageGraph, repositories: Collection[str]) -> ImageGraph:
+    """Return the part of a whole graph that the chosen repositories serve, with its bases and what belongs to it."""
+    chosen = set(repositories)
+    kept: set[str] = set()
+    pending = [
+        node.key for node in graph.nodes.values() if any(name in chosen for name, _ in (*node.tags, *node.places))
+    ]
+    while pending:
+        key = pending.pop()
+        if key in kept:
+            continue
+        kept.add(key)
+        node = graph.nodes[key]
+        pending += [one for one in (node.parent, node.subject, *node.members) if one is not None]
+    nodes = {key: node for key, node in graph.nodes.items() if key in kept}
+    return ImageGraph(nodes, tuple(sorted(chosen)))
 
 
 def _bases_first(nodes: dict[str, Node]) -> dict[str, Node]:
@@ -83,12 +102,12 @@ def _bases_first(nodes: dict[str, Node]) -> dict[str, Node]:
 # ---- V1 ---------------------------------------------------------------------------------------------------
 
 
-def _v1(snapshot: Snapshot, names: list[str], *, everything: bool) -> dict[str, Node]:
+def _v1(snapshot: Snapshot, names: list[str]) -> dict[str, Node]:
     tags: dict[str, list[Tag]] = {}
     for name in names:
         for tag, id_ in snapshot.repositories[name].tags.items():
             tags.setdefault(id_, []).append((name, tag))
-    chosen: set[str] = set(snapshot.images) if everything else set()
+    chosen: set[str] = set(snapshot.images)
     for id_ in tags:
         image = snapshot.images.get(id_)
         chosen.update(image.ancestry or (id_,) if image else (id_,))

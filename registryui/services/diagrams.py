@@ -53,7 +53,7 @@ def of_repository(registry: Registry, name: str) -> Diagram:
 
 def _single(registry: Registry, snapshot: Snapshot, name: str) -> Diagram:
     try:
-        drawing = draw(snapshot, None, [name])
+        drawing = draw(snapshot, None, [name], graph=scans.latest_graph(registry))
         return Diagram(_svg(registry, drawing, "before", "g", f"Image graph of {name}"))
     except LayoutFailed as error:
         return Diagram(NOTHING, str(error))
@@ -62,7 +62,7 @@ def _single(registry: Registry, snapshot: Snapshot, name: str) -> Diagram:
 def of_plan(registry: Registry, snapshot: Snapshot, plan: Plan) -> Pair:
     """Return what a plan, made on ``snapshot``, does to the graph."""
     try:
-        drawing = draw(snapshot, plan)
+        drawing = draw(snapshot, plan, graph=scans.latest_graph(registry))
         return Pair(
             _svg(registry, drawing, "before", "b", "Image graph before the cleanup"),
             _svg(registry, drawing, "after", "a", "Image graph after the cleanup"),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from prune.graph.images import image_graph
+from prune.graph.images import ImageGraph
 from prune.model.manifest import Descriptor
 from prune.model.snapshot import Snapshot
 from registryui.models import Registry
@@ -43,21 +43,22 @@ class Description(NamedTuple):
 def describe(registry: Registry, digest: str) -> Description | None:
     """Return what is known of ``digest``; ``None`` when the last scan did not see it."""
     snapshot = scans.latest_snapshot(registry)
-    if snapshot is None:
+    graph = scans.latest_graph(registry)
+    if snapshot is None or graph is None:
         return None
     if digest in snapshot.images:
-        return _v1(snapshot, digest)
-    return _v2(snapshot, digest) if digest in snapshot.manifests else None
+        return _v1(snapshot, graph, digest)
+    return _v2(snapshot, graph, digest) if digest in snapshot.manifests else None
 
 
-def _v1(snapshot: Snapshot, id_: str) -> Description:
+def _v1(snapshot: Snapshot, graph: ImageGraph, id_: str) -> Description:
     image = snapshot.images[id_]
     shared: dict[str, int] = {}
     for other in snapshot.images.values():
         for one in other.ancestry or (other.id,):
             shared[one] = shared.get(one, 0) + 1
     ancestry = [one for one in reversed(image.ancestry or (id_,)) if one in snapshot.images]
-    base, above = _relatives(snapshot, id_, sorted(snapshot.repositories))
+    base, above = _relatives(graph, id_)
     return Description(
         kind="V1 image",
         media_type="",
@@ -73,7 +74,7 @@ def _v1(snapshot: Snapshot, id_: str) -> Description:
     )
 
 
-def _v2(snapshot: Snapshot, digest: str) -> Description:
+def _v2(snapshot: Snapshot, graph: ImageGraph, digest: str) -> Description:
     manifest = snapshot.manifests[digest]
     config = snapshot.configs.get(manifest.config.digest) if manifest.config else None
     wanted = {layer.digest for layer in manifest.layers}
@@ -81,8 +82,7 @@ def _v2(snapshot: Snapshot, digest: str) -> Description:
     for other in snapshot.manifests.values():
         for one in {layer.digest for layer in other.layers} & wanted:
             shared[one] = shared.get(one, 0) + 1
-    homes = [name for name, r in snapshot.repositories.items() if digest in r.revisions]
-    base, above = _relatives(snapshot, digest, homes)
+    base, above = _relatives(graph, digest)
     return Description(
         kind={"image": "image", "index": "multi-platform index", "schema1": "image (schema 1)"}[manifest.kind],
         media_type=manifest.media_type,
@@ -102,9 +102,8 @@ def _platform(child: Descriptor) -> str:
     return str(child.platform) if child.platform else ""
 
 
-def _relatives(snapshot: Snapshot, digest: str, homes: list[str]) -> tuple[Relative | None, tuple[Relative, ...]]:
-    """Return what an image is based on and what is based on it, within the repositories that serve it."""
-    graph = image_graph(snapshot, homes)
+def _relatives(graph: ImageGraph, digest: str) -> tuple[Relative | None, tuple[Relative, ...]]:
+    """Return what an image is based on and what is based on it, anywhere in the registry."""
     node = next((node for node in graph.nodes.values() if digest in node.ids), None)
     if node is None:
         return None, ()

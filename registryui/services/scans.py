@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from prune.graph.images import ImageGraph, image_graph
 from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
@@ -106,6 +107,17 @@ def latest_snapshot(registry: Registry) -> Snapshot | None:
     """Return what the last scan of ``registry`` found; ``None`` before the first."""
     stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
     return _decoded(stored.pk, stored.digest) if stored else None
+
+
+def latest_graph(registry: Registry) -> ImageGraph | None:
+    """Return the image graph of what the last scan found; ``None`` before the first."""
+    stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
+    return _graph(stored.pk, stored.digest) if stored else None
+
+
+@lru_cache(maxsize=4)
+def _graph(pk: int, digest: str) -> ImageGraph:
+    return image_graph(_decoded(pk, digest))
 
 
 @lru_cache(maxsize=4)
