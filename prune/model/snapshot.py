@@ -88,6 +88,8 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     blobs: dict[Digest, Blob] | None = None
     images: dict[str, V1Image] = {}
     problems: tuple[Problem, ...] = ()
+    partial: bool = False
+    """Only some repositories were asked for: others, unseen, may share their blobs."""
 
     @property
     def complete(self) -> bool:

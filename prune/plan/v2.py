@@ -64,7 +64,8 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
             )
         ),
         blobs=blobs,
-        repositories=tuple(sorted(chosen.whole)),
+        # A registry's API has no way to take a name out of the catalog.
+        repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.whole)),
         layer_links=_layer_links(snapshot, fates, chosen, gone, request, now),
         uploads=uploads,
     )
@@ -147,7 +148,7 @@ def _refusals(fates: dict[str, Fate]) -> list[Refusal]:
 
 def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: int) -> tuple[BlobItem, ...]:
     """Rules 6 to 8: blobs that nothing needs any more, in any repository."""
-    if snapshot.blobs is None or not snapshot.complete:
+    if not snapshot.complete or snapshot.partial:
         return ()
     going: set[Digest] = set()
     for fate in fates.values():
@@ -163,6 +164,10 @@ def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: in
             staying.update(repository.tags.values())
     held = held_blobs(staying, snapshot.manifests)
     named = held_blobs(going, snapshot.manifests) if going else set()
+    if snapshot.blobs is None:
+        # Over the API only the manifests say how large things are; what none of them names cannot be seen at all.
+        sizes = _described_sizes(snapshot, going)
+        return tuple(sorted(BlobItem(digest, sizes[digest]) for digest in named - held if digest in sizes))
     limit = now - request.grace
     links = _unexplained_links(snapshot)
     chosen = []
@@ -180,6 +185,19 @@ def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: in
             continue
         chosen.append(BlobItem(digest, blob.size))
     return tuple(sorted(chosen))
+
+
+def _described_sizes(snapshot: Snapshot, digests: set[Digest]) -> dict[Digest, int]:
+    """Return the sizes of manifests and of what they are made of, as their descriptors say."""
+    sizes: dict[Digest, int] = {}
+    for digest in held_blobs(digests, snapshot.manifests):
+        manifest = snapshot.manifests.get(digest)
+        if manifest is not None:
+            sizes[digest] = manifest.size
+            for part in (manifest.config, *manifest.layers):
+                if part is not None and not part.urls:
+                    sizes[part.digest] = part.size
+    return sizes
 
 
 def _unexplained_links(snapshot: Snapshot) -> dict[Digest, list[int | None]]:

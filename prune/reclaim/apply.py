@@ -10,9 +10,11 @@ from prune.model.plan import Deletions, Plan
 from prune.plan.drift import Drift, Skipped, check
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Outcome
+from prune.reclaim.registry import apply_registry
 from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, note_of, steps_for, still_true
 from prune.reclaim.trash import discard
 from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
@@ -29,9 +31,12 @@ def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True
     another cleanup running; ``Stale`` when nothing of the plan still holds. A full or broken disk is an outcome
     with state ``failed``: nothing is lost, and applying again resumes.
     """
-    storage = storage_of(source)
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
+    if isinstance(source, RegistryV2):
+        # Nothing is done behind the registry's back, and it never deletes a blob: pushes and pulls may go on.
+        return apply_registry(source, plan, (stopped or "").strip(), report)
+    storage = storage_of(source)
     if not (stopped and stopped.strip()):
         raise Refused(
             "Deleting needs pushes and pulls under control: stop the registry or make it read-only, "

@@ -10,8 +10,10 @@ from prune.plan.drift import Skipped
 from prune.reclaim.apply import BATCH, storage_of
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.outcome import Restored
+from prune.reclaim.registry import restore_registry
 from prune.reclaim.steps import MAX_INDEX_BYTES, Step
 from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.stores.base import Store
 
 _RUN = re.compile(r"[0-9a-f]{12}-[0-9]{1,9}")
@@ -23,10 +25,12 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
     What was pushed again since is left alone and listed. Raises ``Refused`` when the store knows no such run, or
     its trash was emptied.
     """
-    storage = storage_of(source)
-    store = storage.store
     if not _RUN.fullmatch(run):
         raise Refused(f"{run!r} is no run; `prune apply` printed its name.")
+    if isinstance(source, RegistryV2):
+        return restore_registry(source, run, report)
+    storage = storage_of(source)
+    store = storage.store
     with store.lock(LOCK):
         journal = Journal(store, run)
         record = read_record(journal)

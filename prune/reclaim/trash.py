@@ -6,7 +6,9 @@ from collections.abc import Collection
 from prune.model.errors import Refused
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
+from prune.reclaim.registry import state_of
 from prune.sources.base import Source
+from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
@@ -71,6 +73,8 @@ def discard(journal: Journal) -> int:
 def _store(source: Source) -> Store:
     if isinstance(source, StorageV1 | StorageV2):
         return source.store
+    if isinstance(source, RegistryV2):
+        return state_of(source)
     raise Refused(f"A source of kind {source.kind} has no trash.")
 
 

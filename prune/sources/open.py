@@ -4,13 +4,15 @@ import os
 
 from prune.model.errors import SourceError, UsageError
 from prune.sources.base import Source
+from prune.sources.credentials import Access, access_from_environment, find_credentials
 
 _FORMS = "storage:PATH, http(s)://HOST, oci:PATH or docker:"
 
 
-def open_source(text: str, *, timeout: float = 30.0, workers: int = 1) -> Source:
+def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: Access | None = None) -> Source:
     """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network;
-    ``workers`` processes may read storage at the same time.
+    ``workers`` processes may read storage at the same time; ``access`` is how to reach a registry over a network,
+    by default what the environment says.
 
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
@@ -19,7 +21,26 @@ def open_source(text: str, *, timeout: float = 30.0, workers: int = 1) -> Source
         raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
     if scheme == "storage":
         return _open_storage(rest, workers)
+    if scheme in ("http", "https"):
+        return _open_registry(text, timeout, access or access_from_environment())
     raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
+
+
+def _open_registry(text: str, timeout: float, access: Access) -> Source:
+    from prune.sources.registry_v2.client import Options
+    from prune.sources.registry_v2.source import RegistryV2, parse_address
+
+    base, within = parse_address(text)
+    host = base.partition("://")[2]
+    credentials = access.credentials if access.credentials is not None else find_credentials(host)
+    options = Options(
+        timeout=timeout,
+        token_realm=access.token_realm,
+        ca_file=access.ca_file,
+        client_certificate=access.client_certificate,
+        client_key=access.client_key,
+    )
+    return RegistryV2(base, within, credentials, options, access.state)
 
 
 def _open_storage(path: str, workers: int) -> Source:

@@ -1,0 +1,318 @@
+"""Reading a registry: catalog, tags, manifests, configs, referrers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any
+
+import msgspec
+
+from prune.model.digest import Digest, digest_of, is_digest, matches
+from prune.model.errors import SourceError, Unreadable
+from prune.model.manifest import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    IMAGE_CONFIG_TYPES,
+    MAX_CONFIG_BYTES,
+    MAX_MANIFEST_BYTES,
+    OCI_ARTIFACT,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA1_SIGNED,
+    ImageConfig,
+    Manifest,
+    parse_manifest,
+)
+from prune.model.reference import is_repository_name, is_tag_name
+from prune.model.snapshot import Repository, Snapshot
+from prune.sources.base import Progress, Report
+from prune.sources.registry_v2.client import Answer, Client, Denied, quoted
+from prune.sources.storage_v2.findings import Findings
+
+ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, OCI_ARTIFACT, SCHEMA1_SIGNED))
+PAGE = 1000
+#: More pages than this is a listing without end.
+MOST_PAGES = 20_000
+MOST_TAGS = 2_000_000
+
+
+class NoCatalog(SourceError):
+    """The registry does not list its repositories."""
+
+
+class Reader:
+    """Reads one registry into the parts of a snapshot; what cannot be read becomes a finding."""
+
+    def __init__(self, client: Client, known: Snapshot | None, report: Report, *, configs: bool) -> None:
+        self.client = client
+        self.known_manifests = known.manifests if known else {}
+        self.known_configs = known.configs if known else {}
+        self.rescan = known is not None
+        self.report = report
+        self.with_configs = configs
+        self.findings = Findings()
+        self.manifests: dict[Digest, Manifest] = {}
+        self.configs: dict[Digest, ImageConfig] = {}
+        self.referrers_api: bool | None = None
+        self._fetching: dict[Digest, asyncio.Future[Manifest | None]] = {}
+        self._tags = 0
+        self._done = 0
+
+    # ---- listings -----------------------------------------------------------------------------------------
+
+    async def catalog(self) -> list[str]:
+        """Return the names of all repositories; raises ``NoCatalog`` when the registry does not say."""
+        names: dict[str, None] = {}
+        path = f"/v2/_catalog?n={PAGE}"
+        try:
+            async for page in self._pages(path, "registry:catalog:*", "repositories"):
+                for name in page:
+                    if is_repository_name(name):
+                        names[name] = None
+                    else:
+                        self.findings.block_store("the catalog", f"names {name[:80]!r}, which is no repository name")
+                self.report(Progress("reading the catalog", len(names)))
+        except Unreadable as error:
+            self.findings.block_store("the catalog", str(error))
+        except Denied as error:
+            raise NoCatalog(
+                f"The registry does not list its repositories ({error}); name one: https://HOST/NAME."
+            ) from None
+        return list(names)
+
+    async def tags(self, name: str) -> list[str]:
+        """Return the tags of a repository. Raises ``Unreadable`` when the listing is odd."""
+        found: dict[str, None] = {}
+        async for page in self._pages(f"/v2/{name}/tags/list?n={PAGE}", f"repository:{name}:pull", "tags"):
+            found.update(dict.fromkeys(page))
+            if len(found) > MOST_TAGS:
+                raise Unreadable(f"lists more than {MOST_TAGS} tags")
+        return list(found)
+
+    async def _pages(self, path: str, scope: str, key: str) -> AsyncIterator[list[str]]:
+        """Yield pages by ``Link`` only; a cursor that comes again, or pages without end, raise ``Unreadable``."""
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            answer = await self.client.send("GET", path, scope=scope)
+            if answer.status == 400 and f"?n={PAGE}" in path and not seen:
+                path = path.replace(f"?n={PAGE}", "?n=100")  # some allow fewer at a time
+                answer = await self.client.send("GET", path, scope=scope)
+            if answer.status == 404 and key == "tags":
+                yield []  # a repository of which everything was deleted
+                return
+            if answer.status in (404, 405) and key == "repositories":
+                raise NoCatalog("The registry does not list its repositories; name one: https://HOST/NAME.")
+            if answer.status != 200:
+                raise Unreadable(f"was answered with status {answer.status}")
+            yield _strings(answer.body, key)
+            following = answer.headers.get("next")
+            if not following:
+                return
+            path = self.client.own(following)
+            if path in seen:
+                raise Unreadable("repeats itself without end")
+            seen.add(path)
+        raise Unreadable(f"has more than {MOST_PAGES} pages")
+
+    # ---- repositories -------------------------------------------------------------------------------------
+
+    async def repositories(self, names: Iterable[str]) -> dict[str, Repository]:
+        """Read repositories, several at a time."""
+        wanted = sorted(set(names))
+        found: dict[str, Repository] = {}
+        queue = iter(wanted)
+
+        async def work() -> None:
+            for name in queue:
+                found[name] = await self.repository(name)
+                self._done += 1
+                self.report(Progress(f"reading repositories ({self._tags} tags)", self._done, len(wanted)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(work())
+        return found
+
+    async def repository(self, name: str) -> Repository:
+        """Read one repository; what cannot be read makes it incomplete."""
+        before = len(self.findings.problems)
+        tags: dict[str, Digest] = {}
+        revisions: dict[Digest, int | None] = {}
+        try:
+            listed = await self.tags(name)
+        except (Unreadable, Denied) as error:
+            self.findings.block_repository(name, f"{name} (list of tags)", str(error))
+            return Repository(name, complete=False)
+        self._tags += len(listed)
+        odd = [tag for tag in listed if not is_tag_name(tag)]
+        for tag in odd:
+            self.findings.block_repository(name, f"{name}:{tag[:128]!r}", "is a tag that no registry should have")
+        good = [tag for tag in listed if is_tag_name(tag)]
+        results = await _gather([self._tag(name, tag) for tag in good])
+        for tag, digest in zip(good, results, strict=True):
+            if digest is not None:
+                tags[tag] = digest
+        pending = list(dict.fromkeys(tags.values()))
+        while pending:
+            following: list[Digest] = []
+            fresh = [digest for digest in pending if digest not in revisions]
+            revisions.update(dict.fromkeys(fresh))
+            for found in await _gather([self._belongings(name, digest) for digest in fresh]):
+                following += found
+            pending = list(dict.fromkeys(following))
+        complete = name not in self.findings.blocked and not any(
+            problem.repository == name and problem.blocks != "nothing" for problem in self.findings.problems[before:]
+        )
+        return Repository(name, tags=tags, revisions=revisions, complete=complete)
+
+    async def _tag(self, name: str, tag: str) -> Digest | None:
+        """Return what a tag points at; reads its manifest unless it is known."""
+        where = f"{name}:{tag}"
+        try:
+            if self.rescan:
+                answer = await self._ask("HEAD", name, tag)
+                digest = answer.headers.get("docker-content-digest", "")
+                if answer.status == 200 and is_digest(digest) and digest in self.known_manifests:
+                    self.manifests.setdefault(digest, self.known_manifests[digest])
+                    await self._config(name, self.manifests[digest])
+                    return digest
+            answer = await self._ask("GET", name, tag)
+            if answer.status == 404:
+                # Listed, and not there: deleted a moment ago, or a broken tag. Both keep the repository as it is.
+                raise Unreadable("is listed, but there is no manifest")
+            if answer.status != 200:
+                raise Unreadable(f"was answered with status {answer.status}")
+            digest = answer.headers.get("docker-content-digest", "") or digest_of(answer.body)
+            await self._parsed(name, digest, answer)
+        except (Unreadable, Denied) as error:
+            self.findings.block_repository(name, where, str(error))
+            return None
+        return digest
+
+    async def _ask(self, method: str, name: str, reference: str) -> Answer:
+        return await self.client.send(
+            method,
+            f"/v2/{name}/manifests/{quoted(reference)}",
+            scope=f"repository:{name}:pull",
+            headers={"Accept": ACCEPT},
+            limit=MAX_MANIFEST_BYTES,
+        )
+
+    async def _parsed(self, name: str, digest: Digest, answer: Answer) -> Manifest:
+        if not is_digest(digest):
+            raise Unreadable(f"has the digest {digest[:80]!r}, which is none")
+        if not matches(digest, answer.body):
+            raise Unreadable("is not what its digest says")
+        manifest = self.manifests.get(digest)
+        if manifest is None:
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+            manifest = parse_manifest(digest, answer.body, kind)
+            self.manifests[digest] = manifest
+        await self._config(name, manifest)
+        return manifest
+
+    async def _manifest(self, name: str, digest: Digest) -> Manifest:
+        """Return a manifest by digest, from what is known or from the registry."""
+        if digest in self.manifests:
+            return self.manifests[digest]
+        known = self.known_manifests.get(digest)
+        if known is not None:
+            # It is known what it says; whether this repository still has it must be seen.
+            answer = await self._ask("HEAD", name, digest)
+            if answer.status != 200:
+                raise Unreadable("is not there" if answer.status == 404 else f"was answered with {answer.status}")
+            self.manifests[digest] = known
+            return known
+        answer = await self._ask("GET", name, digest)
+        if answer.status != 200:
+            raise Unreadable("is not there" if answer.status == 404 else f"was answered with {answer.status}")
+        return await self._parsed(name, digest, answer)
+
+    async def _belongings(self, name: str, digest: Digest) -> list[Digest]:
+        """Return the children and referrers of a manifest in its repository."""
+        try:
+            manifest = await self._manifest(name, digest)
+        except (Unreadable, Denied) as error:
+            self.findings.block_repository(name, f"{name}@{digest}", f"(a manifest) {error}")
+            return []
+        found = [child.digest for child in manifest.children]
+        try:
+            found += await self._referrers(name, digest)
+        except (Unreadable, Denied) as error:
+            self.findings.block_repository(name, f"{name}@{digest} (referrers)", str(error))
+        return found
+
+    async def _config(self, name: str, manifest: Manifest) -> None:
+        config = manifest.config
+        if (
+            not self.with_configs
+            or config is None
+            or config.media_type not in IMAGE_CONFIG_TYPES
+            or config.digest in self.configs
+        ):
+            return
+        known = self.known_configs.get(config.digest)
+        try:
+            if known is None:
+                answer = await self.client.send(
+                    "GET",
+                    f"/v2/{name}/blobs/{config.digest}",
+                    scope=f"repository:{name}:pull",
+                    limit=MAX_CONFIG_BYTES,
+                )
+                if answer.status != 200:
+                    raise Unreadable(f"was answered with status {answer.status}")
+                if not matches(config.digest, answer.body):
+                    raise Unreadable("is not what its digest says")
+                known = ImageConfig.parse(answer.body)
+            self.configs[config.digest] = known
+        except (Unreadable, Denied) as error:
+            effect = "its image is shown without what it is based on"
+            self.findings.note(f"{name}@{config.digest} (a config)", str(error), effect, name)
+
+    async def _referrers(self, name: str, digest: Digest) -> list[Digest]:
+        """Return what refers to ``digest`` by the referrers API where there is one (OCI 1.1, "Listing Referrers")."""
+        if self.referrers_api is False:
+            return []
+        found: list[Digest] = []
+        path = f"/v2/{name}/referrers/{digest}"
+        seen: set[str] = set()
+        while True:
+            answer = await self.client.send(
+                "GET", path, scope=f"repository:{name}:pull", headers={"Accept": OCI_INDEX}, limit=MAX_MANIFEST_BYTES
+            )
+            if answer.status != 200:
+                if self.referrers_api is not True and answer.status in (400, 404, 405):
+                    self.referrers_api = False
+                    return []
+                raise Unreadable(f"was answered with status {answer.status}")
+            index = parse_manifest(digest_of(answer.body), answer.body, OCI_INDEX)
+            self.referrers_api = True
+            found += [child.digest for child in index.children]
+            following = answer.headers.get("next")
+            if not following:
+                return found
+            path = self.client.own(following)
+            if path in seen or len(seen) > MOST_PAGES:
+                raise Unreadable("repeats itself without end")
+            seen.add(path)
+
+
+async def _gather[T](work: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines at once, as many as the client lets through, in parts: a million tags are no million tasks."""
+    found: list[T] = []
+    for start in range(0, len(work), 2000):
+        found += await asyncio.gather(*work[start : start + 2000])
+    return found
+
+
+def _strings(body: bytes, key: str) -> list[str]:
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable("is not JSON; is there really a registry behind this address?") from None
+    if key not in answer:
+        raise Unreadable(f"has no {key}")
+    listed = answer[key] or []
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise Unreadable(f"has {key} that are no list of names")
+    return listed

@@ -1,0 +1,169 @@
+"""The source `registry-v2`."""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Collection
+from urllib.parse import urlsplit
+
+import msgspec
+
+from prune.model.errors import SourceError, Unreadable, UsageError
+from prune.model.reference import is_repository_name
+from prune.model.snapshot import Snapshot, SourceKind
+from prune.sources.base import Capabilities, Report, silent
+from prune.sources.credentials import Credentials
+from prune.sources.registry_v2.client import Answer, Client, Options
+from prune.sources.registry_v2.reading import NoCatalog, Reader
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a connection test saw."""
+
+    server: str
+    catalog: bool
+    authenticated: bool
+
+
+class RegistryV2:
+    """A registry at ``base``, limited to repository ``within`` (or those below it) when that is not empty."""
+
+    kind: SourceKind = "registry-v2"
+    capabilities = Capabilities(
+        lists_untagged=False,
+        lists_blobs=False,
+        deletes_tags=True,
+        deletes_manifests=True,
+        sweeps=False,
+        has_trash=True,
+        knows_push_times=False,
+        needs_control=False,
+    )
+
+    def __init__(self, base: str, within: str, credentials: Credentials, options: Options, state: str) -> None:
+        self.base = base
+        self.within = within
+        self.name = f"{base}/{within}" if within else base
+        self.credentials = credentials
+        self.options = options
+        self.state = state
+        """A local folder for journals and the bytes of deleted manifests."""
+
+    def scan(
+        self,
+        report: Report = silent,
+        *,
+        known: Snapshot | None = None,
+        configs: bool = True,
+        repositories: Collection[str] | None = None,
+    ) -> Snapshot:
+        """See ``Source``. ``repositories`` limits the scan to these."""
+
+        async def work(client: Client) -> Snapshot:
+            await ping(client)
+            reader = Reader(client, known, report, configs=configs)
+            names = repositories if repositories is not None else await self._names(reader)
+            found = await reader.repositories(names)
+            return Snapshot(
+                source=self.name,
+                kind=self.kind,
+                repositories=dict(sorted(found.items())),
+                manifests=dict(sorted(reader.manifests.items())),
+                configs=dict(sorted(reader.configs.items())),
+                problems=tuple(sorted(set(reader.findings.problems))),
+                partial=bool(self.within) or repositories is not None,
+            )
+
+        return self.run(work)
+
+    async def _names(self, reader: Reader) -> list[str]:
+        if not self.within:
+            return await reader.catalog()
+        try:
+            listed = await reader.catalog()
+        except NoCatalog:
+            return [self.within]
+        below = [name for name in listed if name == self.within or name.startswith(self.within + "/")]
+        return below or [self.within]
+
+    def read_blob(self, digest: str, limit: int) -> bytes:
+        """Not by digest alone: over the API a blob belongs to a repository. Raises ``Unreadable``."""
+        raise Unreadable("over the API a blob can be read with its repository only")
+
+    def test(self) -> Found:
+        """Connect; raise ``SourceError`` with what is wrong."""
+
+        async def work(client: Client) -> Found:
+            answer = await ping(client)
+            reader = Reader(client, None, silent, configs=False)
+            try:
+                await reader.catalog()
+                catalog = True
+            except NoCatalog:
+                catalog = False
+            server = answer.headers.get("server", "")[:60]
+            return Found(server, catalog, bool(self.credentials))
+
+        return self.run(work)
+
+    def run[T](self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """Do something with a client of one's own event loop."""
+
+        async def whole() -> T:
+            async with Client(self.base, self.credentials, self.options) as client:
+                return await work(client)
+
+        try:
+            return asyncio.run(whole())
+        except* SourceError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+
+
+async def ping(client: Client) -> Answer:
+    """Ask the API root; raise ``SourceError`` when there is no registry."""
+    try:
+        answer = await client.send("GET", "/v2/", limit=1 << 20)
+    except SourceError:
+        raise
+    except Unreadable as error:
+        raise SourceError(f"{client.base} is no registry: its answer {error}.") from None
+    if answer.status != 200:
+        raise SourceError(f"{client.base} is no registry: /v2/ was answered with status {answer.status}.")
+    kind = answer.headers.get("content-type", "")
+    if "html" in kind:
+        raise SourceError(f"{client.base} is no registry: /v2/ shows a web page.")
+    return answer
+
+
+def parse_address(text: str) -> tuple[str, str]:
+    """Return the base (scheme and host) and the repository or prefix of ``http(s)://HOST[:PORT][/NAME]``.
+
+    Raises ``UsageError`` for anything else; credentials in it too, since they would be seen by everybody.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"{text!r} is not an address of a registry.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"{text!r} is not an address of a registry; write https://HOST[:PORT] or https://HOST/NAME.")
+    if parts.username or parts.password:
+        raise UsageError("Credentials do not belong into the address; set PRUNE_USERNAME and PRUNE_PASSWORD.")
+    within = parts.path.strip("/")
+    if within and not is_repository_name(within):
+        raise UsageError(f"{within!r} is not a repository name.")
+    _refuse_metadata(parts.hostname)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else ""), within
+
+
+def _refuse_metadata(host: str) -> None:
+    """Refuse link-local addresses: clouds answer there with the machine's own credentials."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise UsageError(f"{host} is not an address where a registry can be.")

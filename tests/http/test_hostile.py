@@ -1,0 +1,489 @@
+"""Servers that misbehave: a clear sentence, nothing deleted in what could not be read, and nothing sent elsewhere."""
+
+import asyncio
+import base64
+import gzip
+import json
+import time
+
+import pytest
+from aiohttp import web
+
+from prune.cli import main
+from prune.model.errors import SourceError, UsageError
+from prune.model.plan import Request
+from prune.plan.make import make_plan
+from prune.reclaim.apply import apply
+from prune.reclaim.restore import restore
+from prune.sources.credentials import Access, Credentials, find_credentials
+from prune.sources.open import open_source
+from prune.sources.registry_v2 import client as client_module
+from tests.http.misbehaving import Misbehaving
+
+
+@pytest.fixture
+def server():
+    made = Misbehaving()
+    for repo in ("good", "bad"):
+        for number in range(3):
+            made.image(repo, f"v{number}")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(client_module, "LONGEST_WAIT", 0.2)
+
+
+def scan(server, **options):
+    return open_source(server.url, timeout=1.0, **options).scan()
+
+
+def test_it_works(server):
+    snapshot = scan(server)
+    assert snapshot.complete
+    assert sum(len(r.tags) for r in snapshot.repositories.values()) == 6
+
+
+def answers(path: str, make):
+    """A hook that answers one path."""
+
+    def hook(request):
+        return make(request) if request.path == path else None
+
+    return hook
+
+
+async def reset(request):
+    request.transport.abort()
+    await asyncio.sleep(0)
+    return web.Response()
+
+
+async def reset_in_the_middle(request):
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b"x" * 10)
+    request.transport.abort()
+    return response
+
+
+async def slowly(request):
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(60):
+        await response.write(b" ")
+        await asyncio.sleep(0.1)
+    return response
+
+
+async def huge(request):
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(200):
+        await response.write(b"x" * (1 << 20))
+    return response
+
+
+def other_body(request):
+    return web.Response(
+        body=b'{"schemaVersion":2,"layers":[]}', headers={"Docker-Content-Digest": "sha256:" + "0" * 64}
+    )
+
+
+def bomb(request):
+    return web.Response(body=gzip.compress(b"x" * (8 << 20)), headers={"Content-Encoding": "gzip"})
+
+
+def redirect(request):
+    return web.Response(status=307, headers={"Location": "http://169.254.169.254/latest/meta-data"})
+
+
+MANIFEST = "/v2/bad/manifests/v1"
+TAGS = "/v2/bad/tags/list"
+SPOILS_ONE_REPOSITORY = {
+    "500 for a manifest": (MANIFEST, lambda r: web.Response(status=500)),
+    "404 for a listed tag": (MANIFEST, lambda r: web.Response(status=404)),
+    "wrong digest": (MANIFEST, other_body),
+    "odd digest": (MANIFEST, lambda r: web.Response(body=b"{}", headers={"Docker-Content-Digest": "../../etc"})),
+    "HTML for a manifest": (MANIFEST, lambda r: web.Response(text="<html>")),
+    "empty manifest": (MANIFEST, lambda r: web.Response()),
+    "200 MB manifest": (MANIFEST, huge),
+    "gzip bomb": (MANIFEST, bomb),
+    "redirect to another host": (MANIFEST, redirect),
+    "reset": (MANIFEST, reset),
+    "reset in the middle": (MANIFEST, reset_in_the_middle),
+    "slow loris": (MANIFEST, slowly),
+    "401 in the middle": (MANIFEST, lambda r: web.Response(status=401)),
+    "403 in the middle": (MANIFEST, lambda r: web.Response(status=403)),
+    "429 for ever": (MANIFEST, lambda r: web.Response(status=429, headers={"Retry-After": "99999"})),
+    "500 for the tags": (TAGS, lambda r: web.Response(status=500)),
+    "nonsense for the tags": (TAGS, lambda r: web.Response(text="nonsense")),
+    "a list for the tags": (TAGS, lambda r: web.json_response(["v0"])),
+    "numbers for the tags": (TAGS, lambda r: web.json_response({"tags": [1, 2]})),
+    "no tags at all": (TAGS, lambda r: web.json_response({"name": "bad"})),
+    "a tag with odd characters": (TAGS, lambda r: web.json_response({"tags": ["../../v2/_catalog", "v1"]})),
+    "pages without end": (
+        TAGS,
+        lambda r: web.json_response({"tags": ["v1"]}, headers={"Link": f'<{TAGS}?last=v1>; rel="next"'}),
+    ),
+    "a link to another host": (
+        TAGS,
+        lambda r: web.json_response({"tags": ["v1"]}, headers={"Link": '<http://169.254.169.254/>; rel="next"'}),
+    ),
+    "deep JSON": (TAGS, lambda r: web.Response(text="[" * 200_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILS_ONE_REPOSITORY)
+def test_one_repository_is_incomplete_and_untouchable_and_the_rest_goes_on(server, name):
+    server.hook = answers(*SPOILS_ONE_REPOSITORY[name])
+    begun = time.monotonic()
+    snapshot = scan(server)
+    assert time.monotonic() - begun < 20
+    assert not snapshot.complete
+    assert not snapshot.repositories["bad"].complete
+    assert snapshot.repositories["good"].complete
+    assert {problem.repository for problem in snapshot.problems} == {"bad"}
+    plan = make_plan(snapshot, Request(("bad", "bad:v0", "good:v0")), now=int(time.time()))
+    assert {tag.repository for tag in plan.delete.tags} == {"good"}
+    assert {refusal.ref for refusal in plan.refused} == {"bad", "bad:v0"}
+    assert plan.delete.blobs == ()
+
+
+IS_NO_REGISTRY = {
+    "HTML": lambda r: web.Response(text="<html>", content_type="text/html"),
+    "404": lambda r: web.Response(status=404),
+    "500": lambda r: web.Response(status=500),
+    "redirect": redirect,
+    "huge": huge,
+}
+
+
+@pytest.mark.parametrize("name", IS_NO_REGISTRY)
+def test_what_is_no_registry_says_so(server, name, capsys):
+    server.hook = answers("/v2/", IS_NO_REGISTRY[name])
+    assert main(["scan", server.url, "--timeout", "2"]) == 1
+    said = capsys.readouterr().err
+    assert "no registry" in said
+    assert said.count("\n") == 1
+
+
+def test_nobody_there(capsys):
+    assert main(["scan", "http://127.0.0.1:1"]) == 1
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_a_catalog_that_is_not_told_needs_a_name(server, capsys):
+    server.hook = answers("/v2/_catalog", lambda r: web.Response(status=404))
+    assert main(["scan", server.url]) == 1
+    assert "https://HOST/NAME" in capsys.readouterr().err
+    assert main(["scan", f"{server.url}/good"]) == 0
+
+
+def test_a_catalog_that_leaves_something_out_only_hides_it(server):
+    server.hook = answers("/v2/_catalog", lambda r: web.json_response({"repositories": ["good"]}))
+    assert set(scan(server).repositories) == {"good"}
+
+
+def test_null_lists_and_repositories_of_which_everything_was_deleted(server):
+    server.repositories["empty"] = {}
+    server.hook = answers("/v2/_catalog", lambda r: web.json_response({"repositories": ["empty", "gone"]}))
+    snapshot = scan(server)
+    assert snapshot.complete
+    assert snapshot.repositories["empty"].tags == snapshot.repositories["gone"].tags == {}
+
+
+def test_pages_of_the_catalog_and_fewer_at_a_time(server):
+    names = [f"r{number:03}" for number in range(250)]
+    for name in names:
+        server.image(name, "1")
+
+    def pages(request):
+        if request.path != "/v2/_catalog":
+            return None
+        size = int(request.query["n"])
+        if size > 100:
+            return web.Response(status=400)
+        start = names.index(request.query["last"]) + 1 if "last" in request.query else 0
+        part = names[start : start + size]
+        link = {"Link": f'</v2/_catalog?n={size}&last={part[-1]}>; rel="next"'} if start + size < len(names) else {}
+        return web.json_response({"repositories": part}, headers=link)
+
+    server.hook = pages
+    assert set(scan(server).repositories) == set(names)
+
+
+def test_thousands_of_tags_are_read_with_bounded_concurrency(server):
+    inside, most = 0, 0
+    body = server.image("many", "t")
+    server.repositories["many"] = {f"t{number}": body for number in range(3000)}
+
+    async def watch(request):
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+
+    server.hook = watch
+    snapshot = open_source(f"{server.url}/many").scan()
+    assert len(snapshot.repositories["many"].tags) == 3000
+    assert most <= client_module.CONCURRENCY
+
+
+def test_too_much_is_waited_out(server):
+    refusals = [3]
+
+    def busy(request):
+        if "/manifests/" in request.path and refusals[0]:
+            refusals[0] -= 1
+            return web.Response(status=503, headers={"Retry-After": "0"})
+        return None
+
+    server.hook = busy
+    assert scan(server).complete
+
+
+def test_a_connection_that_breaks_now_and_then_is_tried_again(server):
+    times: dict[str, int] = {}
+
+    async def flaky(request):
+        times[request.path_qs] = times.get(request.path_qs, 0) + 1
+        if times[request.path_qs] == 1 and request.path != "/v2/":
+            return await reset(request)
+        return None
+
+    server.hook = flaky
+    assert scan(server).complete
+
+
+def test_a_server_that_goes_away_in_the_middle_of_a_scan(server, monkeypatch):
+    monkeypatch.setattr(client_module, "MOST_FAILURES", 2)
+
+    async def gone(request):
+        return await reset(request) if "/manifests/" in request.path else None
+
+    server.hook = gone
+    with pytest.raises(SourceError, match="went away"):
+        scan(server)
+
+
+# ---- credentials ------------------------------------------------------------------------------------------
+
+
+def bearer(server, realm=None, seconds=300):
+    """Make the server ask for tokens; return what was asked of the token server."""
+    asked = []
+    tokens = {}
+
+    def hook(request):
+        if request.path == "/token":
+            asked.append((request.query.get("scope", ""), request.headers.get("Authorization", "")))
+            token = f"token-{len(asked)}"
+            tokens[token] = request.query.get("scope", "")
+            return web.json_response({"token": token, "expires_in": seconds})
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        wanted = request.path.removeprefix("/v2/").partition("/")[0]
+        if given not in tokens or (wanted not in ("", "_catalog") and wanted not in tokens[given]):
+            challenge = (
+                f'Bearer realm="{realm or server.url + "/token"}",service="test",scope="repository:{wanted}:pull"'
+            )
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        return None
+
+    server.hook = hook
+    return asked, tokens
+
+
+def as_me(**more) -> Access:
+    return Access(Credentials("me", "secret-password"), **more)
+
+
+def test_tokens_are_asked_for_once_for_each_scope(server):
+    asked, _ = bearer(server)
+    snapshot = open_source(server.url, access=as_me()).scan()
+    assert snapshot.complete
+    assert len(asked) <= 4
+    assert {scope for scope, _ in asked} >= {"repository:good:pull", "repository:bad:pull", "registry:catalog:*"}
+    assert all(authorization.startswith("Basic ") for _, authorization in asked)
+    assert not [r for r in server.requests if r[2].startswith("Basic") and not r[1].startswith("/token")]
+
+
+def test_a_token_that_ended_is_refreshed(server):
+    _, tokens = bearer(server)
+    inner = server.hook
+    count = [0]
+
+    def hook(request):
+        count[0] += 1
+        if count[0] in (9, 25):
+            tokens.clear()
+        return inner(request)
+
+    server.hook = hook
+    assert open_source(server.url, access=as_me()).scan().complete
+
+
+def test_a_realm_on_another_host_gets_nothing_without_consent(server):
+    other = Misbehaving()
+    other.start()
+    try:
+        bearer(server, realm=f"{other.url.replace('127.0.0.1', 'localhost')}/token")
+        with pytest.raises(SourceError, match="another host"):
+            open_source(server.url, access=as_me()).scan()
+        bearer(server, realm="https://tokens.example/token")
+        with pytest.raises(SourceError, match=r"PRUNE_TOKEN_REALM=https://tokens\.example"):
+            open_source(server.url, access=as_me()).scan()
+        assert other.requests == []
+    finally:
+        other.stop()
+
+
+def test_redirects_never_carry_credentials(server):
+    other = Misbehaving()
+    other.start()
+    try:
+
+        def hook(request):
+            if request.path == "/v2/" and not request.headers.get("Authorization"):
+                return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
+            if "/manifests/" in request.path:
+                return web.Response(status=307, headers={"Location": f"{other.url}{request.path}"})
+            return None
+
+        server.hook = hook
+        snapshot = open_source(server.url, access=as_me()).scan()
+        assert not snapshot.complete
+        assert other.requests == []
+    finally:
+        other.stop()
+
+
+def test_basic_credentials_only_when_asked_and_only_here(server):
+    def hook(request):
+        if not request.headers.get("Authorization"):
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        return None
+
+    server.hook = hook
+    assert open_source(server.url, access=as_me()).scan().complete
+    assert server.requests[0][2] == ""
+    expected = "Basic " + base64.b64encode(b"me:secret-password").decode()
+    assert {authorization for _, _, authorization in server.requests} == {"", expected}
+
+
+def test_no_secret_is_ever_shown(server, monkeypatch, capsys):
+    monkeypatch.setenv("PRUNE_USERNAME", "me")
+    monkeypatch.setenv("PRUNE_PASSWORD", "secret-password")
+    server.hook = lambda r: web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+    assert main(["scan", server.url]) == 1
+    said = capsys.readouterr()
+    assert "secret-password" not in said.out + said.err
+    assert "secret-password" not in repr(Credentials("me", "secret-password"))
+    with pytest.raises(UsageError, match="do not belong"):
+        open_source("http://me:secret-password@127.0.0.1/")
+
+
+def test_credentials_from_the_docker_config(tmp_path, monkeypatch):
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    auth = base64.b64encode(b"me:pass:word").decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {"r.example:5000": {"auth": auth}}}))
+    found = find_credentials("r.example:5000")
+    assert (found.username, found.password) == ("me", "pass:word")
+    assert not find_credentials("other.example")
+    (folder / "config.json").write_text(json.dumps({"auths": {"r.example": {"identitytoken": "abc"}}}))
+    assert find_credentials("r.example").identity_token == "abc"
+    helper = tmp_path / "docker-credential-test"
+    helper.write_text('#!/bin/sh\nread s; echo "{\\"Username\\":\\"u\\",\\"Secret\\":\\"for-$s\\"}"\n')
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (folder / "config.json").write_text(json.dumps({"credHelpers": {"r.example": "test"}}))
+    assert find_credentials("r.example").password == "for-r.example"
+    (folder / "config.json").write_text(json.dumps({"credHelpers": {"r.example": "../../evil"}}))
+    with pytest.raises(SourceError, match="not installed"):
+        find_credentials("r.example")
+    (folder / "config.json").write_text("nonsense")
+    with pytest.raises(SourceError, match="cannot be read"):
+        find_credentials("r.example")
+    monkeypatch.setenv("PRUNE_USERNAME", "env")
+    monkeypatch.setenv("PRUNE_PASSWORD_FILE", str(tmp_path / "password"))
+    (tmp_path / "password").write_text("from-file\n")
+    assert find_credentials("anything").password == "from-file"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://",
+        "http://h/UPPER",
+        "https://h?x=1",
+        "https://h#x",
+        "http://h:99999",
+        "http://169.254.169.254",
+        "http://[fe80::1]",
+        "http://0.0.0.0",
+    ],
+)
+def test_what_is_no_address(text):
+    with pytest.raises(UsageError):
+        open_source(text)
+
+
+# ---- servers that differ ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_can_untag_does(server):
+    """As distribution 3.x and zot: DELETE by tag takes that tag only."""
+    server.tag_delete = True
+    server.repositories["good"]["same"] = server.repositories["good"]["v0"]
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:same",)), now=int(time.time()))
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "done"
+    assert set(server.repositories["good"]) == {"v0", "v1", "v2"}
+    assert not [r for r in server.requests if r[0] in ("PUT", "POST")]
+
+
+def test_a_server_whose_untagging_takes_the_siblings_along_gets_them_back(server):
+    """A DELETE by tag that deletes the whole digest must not cost the other tags."""
+    server.repositories["good"]["same"] = body = server.repositories["good"]["v0"]
+    pushed = {}
+
+    def hook(request):
+        name = request.path.rpartition("/")[2]
+        if request.method == "DELETE" and name == "same":
+            del server.repositories["good"]["same"], server.repositories["good"]["v0"]
+            return web.Response(status=202)
+        if request.method == "PUT":
+
+            async def put():
+                pushed[name] = server.repositories["good"][name] = await request.read()
+                return web.Response(status=201)
+
+            return put()
+        return None
+
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:same",)), now=int(time.time()))
+    server.hook = hook
+    # The manifest must be kept before: it is read while the tag is still there.
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "done"
+    assert pushed == {"v0": body}
+    assert set(server.repositories["good"]) == {"v0", "v1", "v2"}
+
+
+def test_an_undo_that_the_registry_refuses_says_so(server):
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:v0",)), now=int(time.time()))
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "done"
+    server.hook = lambda r: web.Response(status=405) if r.method == "PUT" else None
+    restored = restore(source, outcome.run)
+    assert restored.state == "partial"
+    assert "405" in restored.skipped[0].reason
