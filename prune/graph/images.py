@@ -91,11 +91,19 @@ def _bases_first(nodes: dict[str, Node]) -> dict[str, Node]:
         else:
             children.setdefault(parent, []).append(key)
     ordered: dict[str, Node] = {}
-    pending = list(reversed(roots))
-    while pending:
-        key = pending.pop()
-        ordered[key] = nodes[key]
-        pending += reversed(children.get(key, ()))
+    # Ancestries of a broken V1 store may contradict each other and run in a circle; it is cut open somewhere, for
+    # an image that no drawing shows would seem not to be there.
+    for start in (*roots, *sorted(nodes)):
+        if start in ordered:
+            continue
+        pending = [start]
+        while pending:
+            key = pending.pop()
+            if key in ordered:
+                continue
+            node = nodes[key]
+            ordered[key] = node if node.parent in ordered else msgspec.structs.replace(node, parent=None)
+            pending += reversed(children.get(key, ()))
     return ordered
 
 
