@@ -75,8 +75,7 @@ def _touched(snapshot: Snapshot, plan: Plan) -> set[str]:
 def render(drawing: Drawing, when: When, output: str) -> bytes:
     """Return the drawing as a file: ``svg``, ``png`` or ``dot``."""
     if output == "svg":
-        gone = drawing.gone() if when == "after" else set()
-        return standalone_svg(run_dot(drawing.before, "svg"), drawing.shapes, gone)
+        return standalone_svg(run_dot(drawing.both, "svg"), drawing, after=when == "after")
     dot = drawing.before if when == "before" else drawing.after
     return dot.encode() if output == "dot" else run_dot(dot, output)
 
@@ -88,11 +87,10 @@ def render_inline(
 
     ``prefix`` makes ids unique in the page, ``links`` maps keys of nodes to addresses.
     """
-    gone = drawing.gone() if when == "after" else set()
     return inline_svg(
-        run_dot(drawing.before, "svg"),
-        drawing.shapes,
-        gone,
+        run_dot(drawing.both, "svg"),
+        drawing,
+        after=when == "after",
         prefix=prefix,
         title=title,
         description=description,

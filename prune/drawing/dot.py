@@ -1,22 +1,32 @@
 """From an image graph to DOT, through the `graphviz` package.
 
 Node names are made up (``n1``): a digest as a name would be read as node and port. Every text from a registry goes
-through ``graphviz.escape``. The drawing of before and after differs in classes and colours only, so `dot` gives
-both the same positions.
+through ``graphviz.escape``. What is drawn before and after is the union of both: only what shows of it differs, and
+where a text does, its node is as wide as the longer one. So `dot` gives both the same positions.
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import graphviz
 import msgspec
 
 from prune.drawing.fate import Fate, Fates
+from prune.drawing.names import Names
 from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph, Node, Tag
-from prune.model.digest import short
+from prune.plan.words import counted, listed
 
 #: More tags than this on one image are drawn as one more line, "and 12 more".
 MOST_TAGS = 6
+
+#: And more ids than this of one image are left to its title.
+MOST_ALIASES = 2
+#: Inches, more than any character takes at 11 points; and the margin of a box.
+_CHARACTER, _MARGIN = 0.1, 0.24
+
+type When = Literal["before", "after", "both"]
+"""Which of the drawings; ``both`` shows every edge of either."""
 
 #: For `.png` and `.dot`; inline SVG takes its colours from a style sheet, by class.
 _COLOURS: dict[Fate, tuple[str, str]] = {
@@ -37,16 +47,19 @@ class Shape(msgspec.Struct, frozen=True):
     title: str
     tag: Tag | None = None
     image: str = ""
-    """The digest or id to link to."""
+    """The digest or id to link to; one that stays, if any does."""
+    later: tuple[str, ...] = ()
+    """Its lines in the after-drawing, where they are others."""
+    later_title: str = ""
 
 
 class Drawing(msgspec.Struct, frozen=True):
-    """DOT before and after, and what its names and edges stand for."""
+    """DOT before, after and of both at once, and what the names in it stand for."""
 
     before: str
     after: str
+    both: str
     shapes: dict[str, Shape]
-    edges: tuple[tuple[str, str], ...]
 
     def gone(self) -> set[str]:
         """Return the names of what the after-drawing lacks."""
@@ -56,7 +69,7 @@ class Drawing(msgspec.Struct, frozen=True):
 def to_dot(graph: ImageGraph, folds: dict[str, Fold], fates: Fates) -> Drawing:
     """Return the drawing of ``graph``; see the module."""
     sketch = _Sketch(graph, folds, fates)
-    return Drawing(sketch.dot(after=False), sketch.dot(after=True), sketch.shapes, tuple(sketch.edges))
+    return Drawing(sketch.dot("before"), sketch.dot("after"), sketch.dot("both"), sketch.shapes)
 
 
 class _Sketch:
@@ -66,8 +79,11 @@ class _Sketch:
         self.edges: list[tuple[str, str]] = []
         self.styles: list[str] = []
         self.ranks: list[list[str]] = []
+        self.graph = graph
         self.folds = folds
         self.fates = fates
+        self.ids = Names(graph)
+        self.fate = {key: fates.of_node(node) for key, node in graph.nodes.items()}
         self.several = len({name for node in graph.nodes.values() for name, _ in node.tags}) > 1
         names = {key: f"n{number}" for number, key in enumerate(graph.nodes, 1)}
         for node in graph.nodes.values():
@@ -78,19 +94,56 @@ class _Sketch:
     def _add(self, node: Node, names: dict[str, str]) -> None:
         name = names[node.key]
         fold = self.folds.get(node.key)
-        fate = self.fates.of_node(node)
-        lines = [f"{len(fold.keys)} images"] if fold else [_name(node)]
+        fate = self.fate[node.key]
+        staying = self.fates.staying(node) or node.ids
+        # An alias that goes is to be seen beside one that stays.
+        ids = tuple(sorted(node.ids, key=lambda id_: (id_ != staying[0], id_ in staying)))
+        lines = self._lines(node, ids, fold.own if fold else node.own)
+        later = self._lines(node, staying, fold.own if fold else self._base_later(node)[1])
+        self.shapes[name] = Shape(
+            name,
+            node.key,
+            "fold" if fold else node.kind,
+            fate,
+            self._title(node, ids, lines),
+            image="" if fold else staying[0],
+            later=tuple(later) if fate != "goes" and later != lines else (),
+            later_title=self._title(node, staying, later),
+        )
+        self.labels[name] = "\n".join(lines)
+        self.ranks.append(self._column(node, name))
+
+    def _lines(self, node: Node, ids: tuple[str, ...], own: int) -> list[str]:
+        fold = self.folds.get(node.key)
+        lines = [f"{len(fold.keys)} images" if fold else self.ids.of_aliases(ids, MOST_ALIASES)]
         if node.kind != "image":
             lines.append(node.kind)
         elif node.platform:
             lines.append(node.platform)
-        lines.append(human(fold.own if fold else node.own if node.kind == "image" else node.total))
-        if fate == "goes":
+        lines.append(human(own if node.kind == "image" else node.total))
+        if self.fate[node.key] == "goes":
             lines.append("goes")
-        title = ". ".join([" ".join(lines), *self.fates.why(node)])
-        image = "" if fold else node.ids[0]
-        self.shapes[name] = Shape(name, node.key, "fold" if fold else node.kind, fate, title, image=image)
-        self.labels[name] = "\n".join(lines)
+        return lines
+
+    def _title(self, node: Node, ids: tuple[str, ...], lines: list[str]) -> str:
+        """Return the facts: the lines of the drawing, every alias, and why it stays."""
+        facts = [" ".join(lines)]
+        if len(ids) > MOST_ALIASES:
+            facts.append("Its manifests are " + listed([self.ids.of(id_) for id_ in ids], most=40))
+        if len(ids) > (stay := len(self.fates.staying(node))) > 0:
+            facts.append(f"{len(ids) - stay} of its {len(ids)} manifests {'go' if len(ids) - stay > 1 else 'goes'}")
+        return ". ".join([*facts, *self.fates.why(node)])
+
+    def _base_later(self, node: Node) -> tuple[str | None, int]:
+        """Return what an image is based on when all that goes is gone, and the bytes of the layers it adds then."""
+        parent, own = node.parent, node.own
+        while parent in self.graph.nodes and self.fate[parent] == "goes":
+            base = self.graph.nodes[parent]
+            parent, own = base.parent, own + base.own
+        return parent, min(own, max(node.total, node.own))
+
+    def _column(self, node: Node, name: str) -> list[str]:
+        """Hang the tags below the image; return all their names, from the top."""
         column = [name]
         shown = node.tags
         if len(shown) > MOST_TAGS + 1:  # of many, those that go are worth seeing
@@ -100,16 +153,34 @@ class _Sketch:
             column.append(self._tag(f"{name}t{number}", tag))
         if len(shown) < len(node.tags):
             more = f"{name}more"
-            left = node.tags if fate == "kept" else [tag for tag in node.tags if tag not in shown]
-            stays = any(self.fates.of_tag(tag) == "kept" for tag in left)
-            text = f"and {len(node.tags) - len(shown)} more"
-            self.shapes[more] = Shape(more, "", "more", "kept" if stays else "goes", text)
+            left = [tag for tag in node.tags if tag not in shown]
+            stay = sum(self.fates.of_tag(tag) == "kept" for tag in left)
+            text = f"and {len(left)} more"
+            later = f"and {stay} more" if column[1:] and self._stays(column[1]) else counted(stay, "tag")
+            self.shapes[more] = Shape(
+                more,
+                "",
+                "more",
+                "kept" if stay else "goes",
+                text,
+                later=(later,) if stay and later != text else (),
+                later_title=later,
+            )
             self.labels[more] = text
             column.append(more)
         for upper, lower in pairwise(column):
-            self.edges.append((upper, lower))
-            self.styles.append("tag")
-        self.ranks.append(column)
+            self._edge(upper, lower, "tag")
+        if len(column) > 2 and self._stays(column[-1]) and not self._stays(column[-2]):
+            above = [one for one in column[:-1] if self._stays(one)]
+            self._edge(above[-1], column[-1], "tag later")
+        return column
+
+    def _stays(self, name: str) -> bool:
+        return self.shapes[name].fate not in ("goes", "asked")
+
+    def _edge(self, tail: str, head: str, style: str) -> None:
+        self.edges.append((tail, head))
+        self.styles.append(style)
 
     def _tag(self, name: str, tag: Tag) -> str:
         fate = self.fates.of_tag(tag)
@@ -121,18 +192,18 @@ class _Sketch:
 
     def _connect(self, node: Node, names: dict[str, str]) -> None:
         if node.parent in names:
-            self.edges.append((names[node.parent], names[node.key]))
-            self.styles.append("base")
+            self._edge(names[node.parent], names[node.key], "base")
+        later = self._base_later(node)[0]
+        if later in names and later != node.parent and self.fate[node.key] != "goes":
+            self._edge(names[later], names[node.key], "base later")
         for member in node.members:
             if member in names:
-                self.edges.append((names[node.key], names[member]))
-                self.styles.append("member")
+                self._edge(names[node.key], names[member], "member")
         if node.subject in names:
-            self.edges.append((names[node.subject], names[node.key]))
-            self.styles.append("subject")
+            self._edge(names[node.subject], names[node.key], "subject")
 
-    def dot(self, *, after: bool) -> str:
-        gone = {n for n, s in self.shapes.items() if s.fate in ("goes", "asked")} if after else set()
+    def dot(self, when: When) -> str:
+        gone = {name for name in self.shapes if not self._stays(name)} if when == "after" else set()
         graph = graphviz.Digraph("images")
         graph.attr("graph", rankdir="LR", ranksep="0.45", nodesep="0.12", bgcolor="transparent", pad="0.1")
         graph.attr("node", fontname="Helvetica", fontsize="11", margin="0.12,0.06", height="0.3")
@@ -144,17 +215,25 @@ class _Sketch:
                 style = ""
             if name in gone:
                 style = "invis"
+            label = self.labels[name]
+            form = {"tag": "plain", "index": "folder", "referrer": "note", "fold": "box3d"}.get(shape.kind, "box")
+            room = {}
+            if shape.kind == "more":
+                form, room = "plaintext", {"margin": "0", "height": "0.16"}
+            if shape.later:
+                longest = max(len(one) for one in (*label.split("\n"), *shape.later))
+                room["width"] = f"{longest * _CHARACTER + _MARGIN:.2f}"
+                label = "\n".join(shape.later) if when == "after" else label
             graph.node(
                 name,
-                _label(self.labels[name]),
-                shape={"tag": "plain", "more": "plain", "index": "folder", "referrer": "note", "fold": "box3d"}.get(
-                    shape.kind, "box"
-                ),
+                _label(label),
+                shape=form,
                 style=style,
                 color=line,
                 fillcolor=fill,
                 fontcolor=line,
                 **{"class": f"{shape.kind} {shape.fate}"},
+                **room,
             )
         for column in self.ranks:
             if len(column) > 1:
@@ -162,17 +241,17 @@ class _Sketch:
                     same.attr(rank="same")
                     for name in column:
                         same.node(name)
-        for (tail, head), style in zip(self.edges, self.styles, strict=True):
+        for (tail, head), styles in zip(self.edges, self.styles, strict=True):
+            style, _, later = styles.partition(" ")
+            hidden = tail in gone or head in gone or (later and when == "before")
             graph.edge(
                 tail,
                 head,
-                style="invis"
-                if tail in gone or head in gone
-                else {"tag": "dotted", "base": "solid"}.get(style, "dashed"),
+                style="invis" if hidden else {"tag": "dotted", "base": "solid"}.get(style, "dashed"),
                 # `A <- B`: the arrow points at the base, which stands left.
                 dir={"base": "back", "subject": "back", "member": "forward"}.get(style, "none"),
                 weight="10" if style == "tag" else "1",
-                **{"class": f"edge-{style}"},
+                **{"class": f"edge-{style} {later}".rstrip()},
             )
         source: str = graph.source
         return source
@@ -193,11 +272,6 @@ def _shown(text: str) -> str:
     """Return one line that fits: the beginning and the end of a long name tell most."""
     text = text.replace("\n", " ")
     return text if len(text) <= 36 else f"{text[:24]}…{text[-8:]}"
-
-
-def _name(node: Node) -> str:
-    shown = "=".join(short(id_) for id_ in node.ids[:2])
-    return shown + (f" +{len(node.ids) - 2}" if len(node.ids) > 2 else "")
 
 
 def human(number: int) -> str:

@@ -46,6 +46,11 @@ class Fates:
             return "goes"
         return "shared" if any(id_ in self.reasons for id_ in node.ids) else "kept"
 
+    def staying(self, node: Node) -> tuple[str, ...]:
+        """Return the ids of the node that something still serves afterwards; all of them in V1."""
+        served = {digest for place in node.places if place not in self._gone for digest in place[1:]}
+        return tuple(id_ for id_ in node.ids if id_ in served) if node.places else node.ids
+
     def why(self, node: Node) -> tuple[str, ...]:
         """Return why a touched node stays, in words."""
         return tuple(dict.fromkeys(reason for id_ in node.ids for reason in self.reasons.get(id_, ())))

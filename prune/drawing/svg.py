@@ -1,10 +1,10 @@
 """From Graphviz' SVG to ours: an allow-list of elements and attributes, classes for colours, facts as titles."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from prune.drawing.dot import Shape
+from prune.drawing.dot import Drawing, Shape
 from prune.drawing.layout import LayoutFailed
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -34,10 +34,10 @@ text{fill:#1d2733}polygon,path,polyline,ellipse{fill:none;stroke:#5c6b80}
 """
 
 
-def standalone_svg(svg: bytes, shapes: Mapping[str, Shape], gone: Collection[str]) -> bytes:
-    """Return a file that any viewer shows, in light or dark, without what is in ``gone``."""
+def standalone_svg(svg: bytes, drawing: Drawing, *, after: bool) -> bytes:
+    """Return a file that any viewer shows, in light or dark; ``svg`` is the layout of ``drawing.both``."""
     root = _parse(svg)
-    body = _Writer(shapes, gone, "", {}).graph(root)
+    body = _Writer(drawing, after, "", {}).graph(root)
     view = root.get("viewBox", "0 0 100 100")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox={quoteattr(view)}><style>{_STYLE}</style>'
     return (head + body + "</svg>\n").encode()
@@ -45,17 +45,17 @@ def standalone_svg(svg: bytes, shapes: Mapping[str, Shape], gone: Collection[str
 
 def inline_svg(
     svg: bytes,
-    shapes: Mapping[str, Shape],
-    gone: Collection[str],
+    drawing: Drawing,
     *,
+    after: bool,
     prefix: str,
     title: str,
     description: str,
     links: Mapping[str, str],
 ) -> str:
-    """Return SVG for a page, without what is in ``gone``; see `prune.drawing.diagram.render_inline`."""
+    """Return SVG for a page; see `prune.drawing.diagram.render_inline`. ``svg`` is the layout of ``drawing.both``."""
     root = _parse(svg)
-    body = _Writer(shapes, gone, prefix, links).graph(root)
+    body = _Writer(drawing, after, prefix, links).graph(root)
     view = root.get("viewBox", "0 0 100 100")
     return (
         f'<svg class="graph" viewBox={quoteattr(view)} aria-labelledby="{prefix}title {prefix}desc">'
@@ -74,11 +74,10 @@ def _parse(svg: bytes) -> ElementTree.Element:
 
 
 class _Writer:
-    def __init__(
-        self, shapes: Mapping[str, Shape], gone: Collection[str], prefix: str, links: Mapping[str, str]
-    ) -> None:
-        self.shapes = shapes
-        self.gone = gone
+    def __init__(self, drawing: Drawing, after: bool, prefix: str, links: Mapping[str, str]) -> None:
+        self.shapes = drawing.shapes
+        self.after = after
+        self.gone = drawing.gone() if after else set()
         self.prefix = prefix
         self.links = links
 
@@ -92,7 +91,7 @@ class _Writer:
             name = child.findtext(f"{_SVG}title", "")
             if "edge" in classes:
                 tail, _, head = name.replace("--", "->").partition("->")
-                if tail not in self.gone and head not in self.gone:
+                if tail not in self.gone and head not in self.gone and (self.after or "later" not in classes):
                     kind = next((c for c in classes if c.startswith("edge-")), "")
                     edges.append(f'<g class="edge {kind}">{self._shapes(child)}</g>')
             elif "node" in classes and name in self.shapes and name not in self.gone:
@@ -103,7 +102,9 @@ class _Writer:
         return f"<g transform={quoteattr(_transform(group.get('transform', '')))}>{body}</g>"
 
     def _node(self, group: ElementTree.Element, shape: Shape) -> str:
-        inner = f"<title>{_text(shape.title)}</title>{self._shapes(group)}"
+        later = self.after and bool(shape.later)
+        title = shape.later_title if later else shape.title
+        inner = f"<title>{_text(title)}</title>{self._shapes(group, iter(shape.later) if later else None)}"
         link = self.links.get(shape.key) if shape.key else None
         attributes = f'id="{self.prefix}{shape.name}" class="{shape.kind} {shape.fate}"'
         if shape.key:
@@ -114,7 +115,8 @@ class _Writer:
             return f"<a href={quoteattr(link)}><g {attributes}>{inner}</g></a>"
         return f"<g {attributes}>{inner}</g>"
 
-    def _shapes(self, group: ElementTree.Element) -> str:
+    def _shapes(self, group: ElementTree.Element, lines: Iterator[str] | None = None) -> str:
+        """Return the geometry; ``lines`` take the place of the texts, one each from the top."""
         found = []
         for element in group.iter():
             name = element.tag.removeprefix(_SVG)
@@ -122,7 +124,9 @@ class _Writer:
             if keep is None:
                 continue
             attributes = "".join(f" {key}={quoteattr(element.get(key, ''))}" for key in keep if element.get(key))
-            content = escape(element.text or "") if name == "text" else ""
+            content = ""
+            if name == "text":
+                content = escape(element.text or "") if lines is None else _text(next(lines, ""))
             found.append(f"<{name}{attributes}>{content}</{name}>" if content else f"<{name}{attributes}/>")
         return "".join(found)
 

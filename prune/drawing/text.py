@@ -13,12 +13,14 @@
 
 from collections.abc import Callable
 
+from prune.drawing.names import Names
 from prune.graph.images import ImageGraph, Node, Tag, tag_order
-from prune.model.digest import short
 from prune.plan.words import listed
 
 #: A branch hangs on a slope of at most so many rows; longer ones hang straight down.
 STEEPEST = 12
+#: So many aliases stand in the drawing itself; the others below it.
+MOST_ALIASES = 3
 #: Branches of branches are drawn in place this deep; below, each starts a drawing of its own.
 DEEPEST = 20
 
@@ -26,14 +28,11 @@ _EDGE = " <- "
 
 
 def render_text(graph: ImageGraph, label: Callable[[Node], str] | None = None) -> str:
-    """Return the drawing of every connected part, grouped by the repositories whose tags are on it."""
-    return _Page(graph, label or name_of).render()
+    """Return the drawing of every connected part, grouped by the repositories whose tags are on it.
 
-
-def name_of(node: Node) -> str:
-    """Return the first 12 digits of the id; of up to three aliases each."""
-    shown = "=".join(short(id_) for id_ in node.ids[:3])
-    return shown + (f"=+{len(node.ids) - 3}" if len(node.ids) > 3 else "")
+    ``label`` says what an image is called; without it, by the first digits of its ids.
+    """
+    return _Page(graph, label).render()
 
 
 def printable(text: str) -> str:
@@ -68,9 +67,10 @@ class _Canvas:
 
 
 class _Page:
-    def __init__(self, graph: ImageGraph, label: Callable[[Node], str]) -> None:
+    def __init__(self, graph: ImageGraph, label: Callable[[Node], str] | None) -> None:
         self.graph = graph
-        self.label = label
+        self.names = Names(graph)
+        self.label = label or (lambda node: self.names.of_aliases(node.ids, MOST_ALIASES))
         self.children = graph.children()
         self.cut: list[str] = []
         self.several = False
@@ -210,16 +210,19 @@ class _Page:
             path.append(children[0])
 
     def _note(self, node: Node) -> str:
-        """Say of an index what it contains and of a referrer what it belongs to."""
+        """Say of an index what it contains, of a referrer what it belongs to, and what else an image is called."""
         tags = "".join(f" <{printable(f'{name}:{tag}')}>" for name, tag in node.tags)
         if node.kind == "index":
             inside = [self._member(key) for key in node.members]
-            return f" index {name_of(node)}{tags} contains {listed(inside, most=40) or 'nothing'}"
+            return f" index {self._label(node.key)}{tags} contains {listed(inside, most=40) or 'nothing'}"
         if node.kind == "referrer":
-            subject = self.graph.nodes[node.subject] if node.subject else None
-            return f" {name_of(node)}{tags} belongs to {name_of(subject) if subject else 'an image that is not here'}"
+            subject = self._label(node.subject) if node.subject else "an image that is not here"
+            return f" {self._label(node.key)}{tags} belongs to {subject}"
+        if len(node.ids) > MOST_ALIASES:
+            others = [self.names.of(id_) for id_ in node.ids[MOST_ALIASES:]]
+            return f" {self._label(node.key)} has the same layers as {listed(others, most=40)}"
         return ""
 
     def _member(self, key: str) -> str:
         node = self.graph.nodes[key]
-        return name_of(node) + (f" ({printable(node.platform)})" if node.platform else "")
+        return self._label(key) + (f" ({printable(node.platform)})" if node.platform else "")
