@@ -26,6 +26,7 @@ need dot graphviz
 if [ "$purpose" = test ]; then
     need docker-registry docker-registry
     need skopeo skopeo
+    need htpasswd apache2-utils
     need chromium chromium
     need dockerd docker.io
 fi

@@ -1,13 +1,19 @@
 """Real servers on free loopback ports: started in a fixture, stopped by it, and nothing else."""
 
+import base64
 import contextlib
 import http.client
 import json
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import trustme
+
+from tests.layouts import Layout
 
 ACCEPT = ", ".join(
     [
@@ -106,6 +112,49 @@ http:
 
     def pull_all(self) -> dict[tuple[str, str], dict[str, bytes]]:
         return {(repo, tag): self.pull(repo, tag) for repo in self.catalog() for tag in self.tags(repo)}
+
+
+class Guarded(Registry):
+    """The real registry with htpasswd and a certificate of a CA made here."""
+
+    def __init__(self, folder) -> None:
+        authority = trustme.CA()
+        certificate = authority.issue_cert("127.0.0.1")
+        self.authority = authority.cert_pem.bytes().decode()
+        (folder / "certs").mkdir()
+        (folder / "certs/ca.crt").write_text(self.authority)
+        certificate.private_key_pem.write_to_path(folder / "key.pem")
+        certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+        self.password = "correct-horse"
+        line = subprocess.run(
+            ["htpasswd", "-Bbn", "me", self.password], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        (folder / "htpasswd").write_text(line + "\n")
+        self.certs = folder / "certs"
+        extra = f"""  tls: {{certificate: {folder}/cert.pem, key: {folder}/key.pem}}
+auth: {{htpasswd: {{realm: test, path: {folder}/htpasswd}}}}
+"""
+        super().__init__(folder / "store", folder, extra=extra)
+
+    def request(self, method, path):
+        context = ssl.create_default_context(cadata=self.authority)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=10)
+        credentials = base64.b64encode(f"me:{self.password}".encode()).decode()
+        with contextlib.closing(connection):
+            connection.request(method, path, headers={"Accept": ACCEPT, "Authorization": f"Basic {credentials}"})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def push(self, layout: Layout, tag: str, target: str) -> None:
+        subprocess.run(
+            [
+                *("skopeo", "--insecure-policy", "copy", "--dest-cert-dir", str(self.certs)),
+                *("--dest-creds", f"me:{self.password}"),
+                *(f"oci:{layout.root}:{tag}", f"docker://{self.host}/{target}"),
+            ],
+            check=True,
+            capture_output=True,
+        )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,12 @@ class Registry(models.Model):
     title = models.CharField(max_length=120)
     source = models.CharField(max_length=1000)
     kind = models.CharField(max_length=20, blank=True, editable=False)
+    username = models.CharField(max_length=200, blank=True)
+    password = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
+    token_realm = models.CharField(
+        max_length=300, blank=True, help_text="Another host that may ask for these credentials to give out tokens."
+    )
+    ca_certificate = models.TextField(blank=True, help_text="Of a private CA, in PEM.")
     control_statement = models.TextField(
         blank=True,
         help_text="Why nobody can push or pull while a cleanup runs. Stands for every run; goes on the record.",
@@ -37,6 +43,11 @@ class Registry(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(required_approvals__gte=1), name="registry_needs_an_approval"),
         ]
+
+    @property
+    def needs_control(self) -> bool:
+        """Tell whether a cleanup works behind the registry's back, so that pushes and pulls must be under control."""
+        return self.kind.startswith("storage")
 
     def __str__(self) -> str:
         return self.title

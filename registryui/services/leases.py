@@ -4,9 +4,11 @@ The queue gives a task to one worker once; a worker that is killed never gives i
 *leased*: who works on it renews the lease, and work of which the lease ran out goes back into the queue.
 """
 
+import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +17,14 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from prune.sources.base import Progress
 from registryui.models import Run, Scan
+
+log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
@@ -35,16 +39,22 @@ class Lease:
         self.pk = pk
         self.owner = owner
         self.lost = threading.Event()
-        self._shown = timezone.now() - timedelta(hours=1)
+        self._latest: Progress | None = None
+        self._shown: Progress | None = None
 
     def report(self, progress: Progress) -> None:
-        """Show how far the work is, at most twice a second."""
+        """Take note of how far the work is. The background writes it down: the engine may be in an event loop,
+        where the database must not be waited for."""
         if self.lost.is_set():
             raise LeaseLost
-        now = timezone.now()
-        if now - self._shown >= timedelta(seconds=0.5) or progress.done == progress.total:
-            self._shown = now
-            self.mine().update(what=progress.what, done=progress.done, total=progress.total)
+        self._latest = progress
+
+    def show(self) -> None:
+        """Write the latest progress down, if it is new."""
+        progress = self._latest
+        if progress is not None and progress != self._shown:
+            self._shown = progress
+            self.mine().update(what=progress.what[:80], done=progress.done, total=progress.total)
 
     def mine(self) -> QuerySet[Any]:
         """Return the row, as long as it is ours."""
@@ -83,8 +93,16 @@ def held(model: type[Scan] | type[Run], pk: int) -> Iterator[Lease | None]:
     over = threading.Event()
 
     def beat() -> None:
-        while not over.wait(settings.LEASE_SECONDS / 3):
-            lease.renew()
+        renewed = time.monotonic()
+        while not over.wait(0.5):
+            try:
+                lease.show()
+                if time.monotonic() - renewed > settings.LEASE_SECONDS / 3:
+                    lease.renew()
+                    renewed = time.monotonic()
+            except DatabaseError as error:
+                # Busy or restarting: the next beat will do; when none does, the lease runs out, and that is right.
+                log.warning("The lease of %s %s could not be renewed: %s", model.__name__, pk, error)
         connection.close()
 
     heart = threading.Thread(target=beat, name=f"lease of {model.__name__} {pk}", daemon=True)

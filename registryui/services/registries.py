@@ -6,9 +6,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from prune.model.errors import PruneError
-from prune.sources.open import open_source
+from prune.sources.registry_v2.source import RegistryV2
 from registryui.models import Registry
 from registryui.services import audit
+from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 
 KINDS = {
@@ -21,18 +22,25 @@ KINDS = {
 }
 
 
-def check(source: str) -> tuple[str, str]:
-    """Open a SOURCE and return its normalised name and its kind; raise ``NotNow`` with what is wrong."""
+def check(registry: Registry) -> tuple[str, str, str]:
+    """Open a registry as it was filled in; return its normalised source, its kind, and a sentence about it.
+
+    Raises ``NotNow`` with what is wrong.
+    """
     try:
-        opened = open_source(source)
+        opened = open_registry(registry)
+        if not isinstance(opened, RegistryV2):
+            return opened.name, opened.kind, f"{opened.name} can be read: {KINDS[opened.kind]}."
+        found = opened.test()
     except PruneError as error:
         raise NotNow(str(error)) from None
-    return opened.name, opened.kind
+    lists = "lists its repositories" if found.catalog else "does not list its repositories: name one in the address"
+    return opened.name, opened.kind, f"{opened.name} can be reached: {KINDS[opened.kind]}; it {lists}."
 
 
 def add(actor: User | None, registry: Registry) -> Registry:
     """Add a registry that was filled in by a form."""
-    registry.source, registry.kind = check(registry.source)
+    registry.source, registry.kind, _ = check(registry)
     with transaction.atomic():
         registry.save(force_insert=True)
         audit.record(actor, audit.Action.REGISTRY_ADDED, registry, registry=registry.slug, **_facts(registry))
@@ -41,12 +49,15 @@ def add(actor: User | None, registry: Registry) -> Registry:
 
 def change(actor: User | None, registry: Registry) -> Registry:
     """Save a registry that was changed by a form."""
-    registry.source, registry.kind = check(registry.source)
+    registry.source, registry.kind, _ = check(registry)
     with transaction.atomic():
-        before = _facts(Registry.objects.select_for_update().get(pk=registry.pk))
+        old = Registry.objects.select_for_update().get(pk=registry.pk)
+        before = _facts(old)
         registry.save()
         after = _facts(registry)
-        changed = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+        changed: dict[str, Any] = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+        if old.password != registry.password:
+            changed["password"] = "changed"  # noqa: S105  # that it changed is for the record, what it is for nobody
         if changed:
             audit.record(actor, audit.Action.REGISTRY_CHANGED, registry, registry=registry.slug, changed=changed)
     return registry
@@ -58,6 +69,8 @@ def _facts(registry: Registry) -> dict[str, Any]:
         for key in (
             "title",
             "source",
+            "username",
+            "token_realm",
             "control_statement",
             "run_on_approval",
             "required_approvals",

@@ -13,9 +13,9 @@ from prune.model.plan import read_plan
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash
-from prune.sources.open import open_source
 from registryui.models import Proposal, Run
 from registryui.services import audit, scans
+from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
 
@@ -28,7 +28,7 @@ MOST_SKIPPED = 5000
 def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
     """Begin the cleanup of an approved proposal. ``stopped_reason`` says why nobody can push or pull now."""
     statement = stopped_reason.strip() or proposal.registry.control_statement
-    if not statement:
+    if not statement and proposal.registry.needs_control:
         raise NotNow("Say why nobody can push or pull while this runs: it goes on the record.")
     with transaction.atomic():
         rows = Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan")
@@ -120,7 +120,7 @@ def perform(run_id: int) -> None:
 def _apply(run: Run, lease: Lease) -> None:
     if run.plan is None:
         raise NotNow("This run has no plan.")
-    source = open_source(run.registry.source)
+    source = open_registry(run.registry)
     plan = read_plan(bytes(run.plan.body))
     outcome = apply(source, plan, stopped=run.stopped_reason, report=lease.report)
     run.engine_run = outcome.run
@@ -136,7 +136,7 @@ def _apply(run: Run, lease: Lease) -> None:
 
 def _restore(run: Run, lease: Lease) -> None:
     parent = _parent(run)
-    restored = put_back(open_source(run.registry.source), parent.engine_run, report=lease.report)
+    restored = put_back(open_registry(run.registry), parent.engine_run, report=lease.report)
     run.engine_run = restored.run
     run.state = restored.state
     run.items = restored.done
@@ -150,7 +150,7 @@ def _restore(run: Run, lease: Lease) -> None:
 def _empty(run: Run) -> None:
     parent = _parent(run)
     emptied = empty_trash(
-        open_source(run.registry.source), older_than=None, now=int(time.time()), runs=[parent.engine_run]
+        open_registry(run.registry), older_than=None, now=int(time.time()), runs=[parent.engine_run]
     )
     run.engine_run = parent.engine_run
     run.state = Run.State.DONE

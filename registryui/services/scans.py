@@ -14,9 +14,9 @@ from prune.graph.images import ImageGraph, image_graph
 from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
-from prune.sources.open import open_source
 from registryui.models import Registry, RegistrySnapshot, Scan
 from registryui.services import audit, sightings
+from registryui.services.access import open_registry
 from registryui.services.leases import Lease, held, patience
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def perform(scan_id: int) -> None:
 
 def _read(scan: Scan, lease: Lease) -> None:
     registry = scan.registry
-    source = open_source(registry.source)
+    source = open_registry(registry)
     snapshot = source.scan(lease.report, known=latest_snapshot(registry))
     keep(scan, snapshot)
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, VIEW, requires
+from registryui.secrets import encrypt
 from registryui.services import registries as service
 from registryui.services import scans
 from registryui.services.errors import NotNow
@@ -19,7 +20,15 @@ from registryui.views.user import person
 
 
 class RegistryForm(forms.ModelForm[Registry]):
-    """A registry as its operator describes it."""
+    """A registry as its operator describes it. The password is only ever written."""
+
+    new_password = forms.CharField(
+        label="Password or token",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Kept encrypted and never shown. Leave it empty to keep the one that is there.",
+    )
 
     class Meta:
         model = Registry
@@ -27,16 +36,27 @@ class RegistryForm(forms.ModelForm[Registry]):
             "title",
             "slug",
             "source",
+            "username",
+            "new_password",
+            "token_realm",
+            "ca_certificate",
             "control_statement",
             "run_on_approval",
             "required_approvals",
             "grace_hours",
             "trash_days",
         ]
-        widgets = {"control_statement": forms.Textarea(attrs={"rows": 3})}
+        widgets = {
+            "control_statement": forms.Textarea(attrs={"rows": 3}),
+            "ca_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+            "username": forms.TextInput(attrs={"autocomplete": "off"}),
+        }
         labels = {
             "slug": "Short name",
             "source": "Source",
+            "username": "User name",
+            "token_realm": "Token server on another host",
+            "ca_certificate": "CA certificate",
             "control_statement": "Control of pushes and pulls",
             "run_on_approval": "Start when approved",
             "required_approvals": "Approvals needed",
@@ -45,9 +65,14 @@ class RegistryForm(forms.ModelForm[Registry]):
         }
         help_texts = {
             "slug": "Used in addresses.",
-            "source": "storage:/path/of/the/registry",
+            "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
             "run_on_approval": "Otherwise an admin starts each cleanup.",
         }
+
+    def save_password(self) -> None:
+        """Put a new password, encrypted, onto the registry."""
+        if self.cleaned_data["new_password"]:
+            self.instance.password = encrypt(self.cleaned_data["new_password"])
 
 
 def of_slug(slug: str) -> Registry:
@@ -136,10 +161,10 @@ def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
     new = registry.pk is None
     form = RegistryForm(request.POST or None, instance=registry)
     if request.method == "POST" and form.is_valid():
+        form.save_password()
         try:
             if "check" in request.POST:
-                name, kind = service.check(form.cleaned_data["source"])
-                messages.success(request, f"{name} can be read: {service.KINDS[kind]}.")
+                messages.success(request, service.check(form.instance)[2])
             else:
                 actor = person(request)
                 saved = service.add(actor, form.instance) if new else service.change(actor, form.instance)

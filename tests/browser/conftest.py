@@ -85,8 +85,9 @@ def dashboard(tmp_path) -> Iterator[Dashboard]:
     started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> Iterator[Browser]:
+    # For one test only: while it is there, an event loop runs in this thread, which Django would not have.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         yield browser

@@ -13,7 +13,8 @@ from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
 from tests.http.conftest import garbage_collect
-from tests.servers import registry, skopeo
+from tests.layouts import Layout
+from tests.servers import Guarded, registry, skopeo
 from tests.stores import data_bytes
 
 pytestmark = pytest.mark.real
@@ -232,48 +233,25 @@ def test_the_command(server, tmp_path, capsys):
 
 def test_basic_credentials_and_a_private_ca(tmp_path, monkeypatch):
     """htpasswd and TLS, as people run it."""
-    import trustme
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    # "secret", bcrypt
-    hashed = "$2y$05$K8oNqhxmSYqnzRlVGEqWMOlGXjuRJ3T8Xx9KqpRVxFO7cD1ZlqK9i"
-    (tmp_path / "htpasswd").write_text(f"me:{hashed}\n")
-    extra = f"""  tls: {{certificate: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}
-auth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}
-"""
-    from tests.servers import Registry
-
-    server = Registry(tmp_path / "store", tmp_path, extra=extra)
-    import http.client
-    import ssl
-
-    def get(path, headers=None):
-        context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-        connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=10)
-        connection.request("GET", path, headers=headers or {})
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return answer.status, body
-
-    server.get = get
+    server = Guarded(tmp_path)
     server.start()
+    layout = Layout(tmp_path / "layout")
+    layout.image(layout.layer("x"), tag="x")
     try:
+        server.push(layout, "x", "app:1")
         address = f"https://{server.host}"
         with pytest.raises(SourceError, match="not trusted"):
             open_source(address).scan()
-        monkeypatch.setenv("PRUNE_CA_FILE", str(tmp_path / "ca.pem"))
-        with pytest.raises(SourceError, match="credentials"):
+        monkeypatch.setenv("PRUNE_CA_FILE", str(tmp_path / "certs/ca.crt"))
+        with pytest.raises(SourceError, match="give credentials"):
             open_source(address).scan()
         monkeypatch.setenv("PRUNE_USERNAME", "me")
         monkeypatch.setenv("PRUNE_PASSWORD", "wrong-password")
         with pytest.raises(SourceError, match="does not allow") as error:
             open_source(address).scan()
         assert "wrong-password" not in str(error.value)
+        monkeypatch.setenv("PRUNE_PASSWORD", server.password)
+        assert open_source(address).scan().repositories["app"].tags.keys() == {"1"}
     finally:
         server.stop()
 

@@ -132,6 +132,8 @@ def test_a_worker_that_lost_its_lease_stops(shop):
     waiting = scans.request(None, shop)
     with leases.held(Scan, waiting.pk) as lease:
         lease.report(Progress("x", 1, 2))
+        lease.show()
+        assert Scan.objects.get(pk=waiting.pk).total == 2
         Scan.objects.filter(pk=waiting.pk).update(lease_owner="another")
         lease.renew()
         with pytest.raises(leases.LeaseLost):

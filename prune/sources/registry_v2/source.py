@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import msgspec
@@ -106,14 +107,19 @@ class RegistryV2:
         return self.run(work)
 
     def run[T](self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """Do something with a client of one's own event loop."""
+        """Do something with a client in an event loop of its own; in a thread of its own where one is running."""
 
         async def whole() -> T:
             async with Client(self.base, self.credentials, self.options) as client:
                 return await work(client)
 
         try:
-            return asyncio.run(whole())
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                return asyncio.run(whole())
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(lambda: asyncio.run(whole())).result()
         except* SourceError as group:
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):

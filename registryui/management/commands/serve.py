@@ -98,7 +98,7 @@ class Command(BaseCommand):
 
     def _own(self, source: str) -> Registry:
         try:
-            name, _ = registries.check(source)
+            name, _, _ = registries.check(Registry(source=source))
         except NotNow as error:
             raise CommandError(str(error)) from None
         known = Registry.objects.filter(source=name).first()
