@@ -8,8 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from prune.model.digest import Digest
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
+from prune.plan.verification import Verified
 from prune.reclaim.steps import Step
 from prune.sources.stores.base import Store
 
@@ -19,7 +21,9 @@ RUNS = f"{FOLDER}/runs"
 LOCK = f"{FOLDER}/lock"
 MAX_JOURNAL_BYTES = 4 * 1024 * 1024 * 1024
 
-Event = Literal["begin", "intent", "moved", "skip", "end", "restore", "back", "restored", "emptying", "emptied"]
+Event = Literal[
+    "begin", "intent", "moved", "skip", "end", "verified", "restore", "back", "restored", "emptying", "emptied"
+]
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,6 +39,9 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str = ""
     done: int = 0
     bytes: int = 0
+    missing: tuple[Digest, ...] | None = None
+    """With ``begin``: blobs that were missing already, before anything was touched."""
+    verified: Verified | None = None
 
 
 _decode = msgspec.json.Decoder(Line).decode
@@ -90,6 +97,7 @@ class Record(msgspec.Struct):
 
     begin: Line | None = None
     end: Line | None = None
+    verified: Verified | None = None
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     skipped: dict[str, Skipped] = {}
@@ -120,6 +128,8 @@ def read_record(journal: Journal) -> Record:
                 record.skipped.update((s.item, s) for s in line.skipped)
             case "end":
                 record.end = line
+            case "verified":
+                record.verified = line.verified
             case "restore":
                 record.restoring = True
             case "back":
