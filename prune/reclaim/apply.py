@@ -4,20 +4,15 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from prune.model.digest import short
 from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
-from prune.model.snapshot import Snapshot
 from prune.plan.drift import Drift, Skipped, check
-from prune.plan.verification import Depth, Verified, broken_blobs
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
 from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, note_of, steps_for, still_true
 from prune.reclaim.trash import discard
-from prune.reclaim.verification import taken_by, verify, verify_again
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
@@ -28,22 +23,13 @@ from prune.sources.stores.base import Store
 BATCH = 256
 
 
-def apply(
-    source: Source,
-    plan: Plan,
-    *,
-    stopped: str | None,
-    trash: bool = True,
-    depth: Depth = "sizes",
-    report: Report = silent,
-) -> Outcome:
+def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True, report: Report = silent) -> Outcome:
     """Carry ``plan`` out, or resume it, or say that it is done.
 
     ``stopped`` is a person's word why nobody can push or pull now; it is recorded. With ``trash=False`` the bytes
-    are given back at the end, after everything that stays was verified to ``depth``. Raises ``Refused`` before
-    anything is touched: another store's plan, no control, another cleanup running; ``Stale`` when nothing of the
-    plan still holds. A full or broken disk is an outcome with state ``failed``: nothing is lost, and applying again
-    resumes. So is a verification that is not good: then the trash stays whole.
+    are given back at the end. Raises ``Refused`` before anything is touched: another store's plan, no control,
+    another cleanup running; ``Stale`` when nothing of the plan still holds. A full or broken disk is an outcome
+    with state ``failed``: nothing is lost, and applying again resumes.
     """
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
@@ -59,8 +45,8 @@ def apply(
     with storage.store.lock(LOCK):
         journal, record = _run_of(storage.store, plan)
         if record.finished:
-            return _recorded(storage, journal, record, depth, report)
-        return _Run(storage, plan, journal, record, depth, report).carry_out(stopped.strip(), trash=trash)
+            return _recorded(journal, record)
+        return _Run(storage, plan, journal, record, report).carry_out(stopped.strip(), trash=trash)
 
 
 def storage_of(source: Source) -> StorageSource:
@@ -91,59 +77,29 @@ def _run_of(store: Store, plan: Plan) -> tuple[Journal, Record]:
     return Journal(store, f"{prefix}-{latest + 1}"), Record()
 
 
-def _recorded(source: StorageSource, journal: Journal, record: Record, depth: Depth, report: Report) -> Outcome:
+def _recorded(journal: Journal, record: Record) -> Outcome:
     end, begin = record.end, record.begin
     if end is None or begin is None:
         raise Refused(f"The journal of run {journal.run} has no beginning or no end.")
-    verified = record.verified
-    emptied = record.emptied is not None or record.emptying
-    if not emptied and (verified is None or verified.state != "good"):
-        verified = verify_again(source, journal, record, depth=depth, report=report)
-        journal.add(Line("verified", int(time.time()), verified=verified))
-    outcome = Outcome(
+    return Outcome(
         run=journal.run,
         plan_digest=begin.plan_digest,
         state="partial" if end.state == "partial" else "done",
         done=end.done,
         skipped=end.skipped,
         freed_bytes=end.bytes,
-        trash=None if emptied else journal.folder,
+        trash=None if record.emptied or record.emptying else journal.folder,
         message="This plan was carried out before.",
-        verified=verified,
     )
-    return _judged(outcome)
-
-
-def _judged(outcome: Outcome) -> Outcome:
-    """Return a finished run as failed when what stays is not found to be whole."""
-    verified = outcome.verified
-    if verified is None or verified.state == "good":
-        return outcome
-    message = (
-        f"The run is over, and its verification {'failed' if verified.state == 'bad' else 'could not be done'}: "
-        f"{verified.message} Nothing was emptied: `prune restore` with run {outcome.run} brings everything back that "
-        "it took; applying the plan again verifies again."
-    )
-    return msgspec.structs.replace(outcome, state="failed", message=message)
 
 
 class _Run:
-    def __init__(
-        self,
-        source: StorageSource,
-        plan: Plan,
-        journal: Journal,
-        record: Record,
-        depth: Depth,
-        report: Report,
-    ) -> None:
+    def __init__(self, source: StorageSource, plan: Plan, journal: Journal, record: Record, report: Report) -> None:
         self.source = source
         self.store = source.store
         self.plan = plan
         self.journal = journal
         self.moved = dict(record.moved)
-        self.begun = record.begin
-        self.depth = depth
         self.report = report
         self.finished = False
         self.skipped: list[Skipped] = []
@@ -162,8 +118,7 @@ class _Run:
         try:
             if not self.moved:
                 self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
-            broken = tuple(sorted(broken_blobs(snapshot)))
-            begin = self._line("begin", plan_digest=self.plan.digest(), reason=stopped, missing=broken)
+            begin = self._line("begin", plan_digest=self.plan.digest(), reason=stopped)
             self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
             self._finish_rewrites()
             steps = steps_for(self.source, drift.items, snapshot)
@@ -173,31 +128,13 @@ class _Run:
             self.finished = True
             end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
             self.journal.add(*self.unwritten, end)
-            verified = self._verify(snapshot)
-            good = verified.state == "good"
-            if good and not trash:
+            if not trash:
                 discard(self.journal)
         except OSError as error:
             return self._outcome(
                 "failed", f"{error.strerror or error}. Nothing is lost: put that right and apply again."
             )
-        outcome = self._outcome(state, "", trash=trash or not good)
-        return _judged(msgspec.structs.replace(outcome, verified=verified))
-
-    def _verify(self, before: Snapshot) -> Verified:
-        """Look at everything that stays, before anything is given back for good, and write down what was found."""
-        verified = verify(
-            self.source,
-            before,
-            taken_by(self.moved.values()),
-            depth=self.depth,
-            seed=self.journal.run,
-            report=self.report,
-            # In a run that was interrupted the scan before it has seen what the first part did.
-            known_broken=self.begun.missing if self.begun is not None else None,
-        )
-        self.journal.add(self._line("verified", verified=verified))
-        return verified
+        return self._outcome(state, "", trash=trash)
 
     @property
     def done(self) -> int:

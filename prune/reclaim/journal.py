@@ -8,10 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from prune.model.digest import Digest
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
-from prune.plan.verification import Verified
 from prune.reclaim.steps import Step
 from prune.sources.stores.base import Store
 
@@ -21,9 +19,7 @@ RUNS = f"{FOLDER}/runs"
 LOCK = f"{FOLDER}/lock"
 MAX_JOURNAL_BYTES = 4 * 1024 * 1024 * 1024
 
-Event = Literal[
-    "begin", "intent", "moved", "skip", "end", "verified", "restore", "back", "restored", "emptying", "emptied"
-]
+Event = Literal["begin", "intent", "moved", "skip", "end", "restore", "back", "restored", "emptying", "emptied"]
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,9 +35,6 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str = ""
     done: int = 0
     bytes: int = 0
-    missing: tuple[Digest, ...] | None = None
-    """With ``begin``: blobs that were missing already, before anything was touched."""
-    verified: Verified | None = None
 
 
 _decode = msgspec.json.Decoder(Line).decode
@@ -97,7 +90,6 @@ class Record(msgspec.Struct):
 
     begin: Line | None = None
     end: Line | None = None
-    verified: Verified | None = None
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     skipped: dict[str, Skipped] = {}
@@ -128,8 +120,6 @@ def read_record(journal: Journal) -> Record:
                 record.skipped.update((s.item, s) for s in line.skipped)
             case "end":
                 record.end = line
-            case "verified":
-                record.verified = line.verified
             case "restore":
                 record.restoring = True
             case "back":

@@ -5,15 +5,13 @@ from typing import Literal
 import msgspec
 
 from prune.plan.drift import Skipped
-from prune.plan.verification import Verified
 
 State = Literal["done", "partial", "failed"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """``done`` counts items of the plan; ``freed_bytes`` what left the registry's folders, in data and layer
-    files. ``trash`` is where it lies now, ``None`` when it was given back at once. ``verified`` is what a look at
-    everything that stays found afterwards; ``None`` when the run did not come so far."""
+    files. ``trash`` is where it lies now, ``None`` when it was given back at once."""
 
     run: str
     plan_digest: str
@@ -23,7 +21,6 @@ class Outcome(msgspec.Struct, frozen=True):
     freed_bytes: int
     trash: str | None
     message: str = ""
-    verified: Verified | None = None
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -36,13 +33,11 @@ class Restored(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The runs whose trash is gone for good, and the bytes of data and layer files given back. ``kept`` are runs
-    whose trash stays, because it may be needed: their verification was not good."""
+class Emptied(msgspec.Struct, frozen=True):
+    """The runs whose trash is gone for good, and the bytes of data and layer files given back."""
 
     runs: tuple[str, ...]
     freed_bytes: int
-    kept: tuple[str, ...] = ()
 
 
 class TrashRun(msgspec.Struct, frozen=True):

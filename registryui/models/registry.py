@@ -29,12 +29,6 @@ class Registry(models.Model):
     )
     grace_hours = models.PositiveIntegerField(default=24, help_text="Nothing younger is taken as garbage.")
     trash_days = models.PositiveIntegerField(default=14, help_text="How long a cleanup can be undone.")
-    verify_depth = models.CharField(
-        max_length=8,
-        choices=[("sizes", "sizes only"), ("sampled", "sizes, and read a sample"), ("full", "read everything")],
-        default="sizes",
-        help_text="How closely everything that stays is looked at after a cleanup.",
-    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
 

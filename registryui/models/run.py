@@ -47,7 +47,6 @@ class Run(Leased):
     items = models.PositiveIntegerField(default=0)
     skipped = models.JSONField(default=list)
     freed_bytes = models.PositiveBigIntegerField(default=0)
-    verified = models.JSONField(null=True)
     trash = models.CharField(max_length=8, choices=Trash, default=Trash.NONE)
     trash_until = models.DateTimeField(null=True)
     message = models.TextField(blank=True)

@@ -76,6 +76,5 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "required_approvals",
             "grace_hours",
             "trash_days",
-            "verify_depth",
         )
     }

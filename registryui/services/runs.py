@@ -4,14 +4,12 @@ import logging
 import time
 from datetime import timedelta
 
-import msgspec
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
-from prune.plan.verification import DEPTHS, Depth
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash
@@ -22,9 +20,6 @@ from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
 
 log = logging.getLogger(__name__)
-
-#: What a verification found missing, as far as it goes on the record.
-MOST_ON_RECORD = 100
 
 #: Skipped items beyond this many are counted, not stored.
 MOST_SKIPPED = 5000
@@ -127,24 +122,14 @@ def _apply(run: Run, lease: Lease) -> None:
         raise NotNow("This run has no plan.")
     source = open_registry(run.registry)
     plan = read_plan(bytes(run.plan.body))
-    depth: Depth = "sizes"
-    if run.registry.verify_depth in DEPTHS:
-        depth = run.registry.verify_depth
-    outcome = apply(source, plan, stopped=run.stopped_reason, depth=depth, report=lease.report)
+    outcome = apply(source, plan, stopped=run.stopped_reason, report=lease.report)
     run.engine_run = outcome.run
     run.state = outcome.state
     run.items = outcome.done
     run.freed_bytes = outcome.freed_bytes
     run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
     run.message = outcome.message
-    if outcome.verified is not None:
-        run.verified = msgspec.to_builtins(outcome.verified)
-        run.verified["missing"] = run.verified["missing"][:MOST_SKIPPED]
-    # A run that is over is one that can be undone, above all when its verification failed.
-    if outcome.trash is not None and (outcome.state != "failed" or outcome.verified is not None):
-        # One that was begun before, or is verified again, is still one cleanup with one trash.
-        same = Run.objects.filter(registry=run.registry, kind=Run.Kind.APPLY, engine_run=outcome.run)
-        same.exclude(pk=run.pk).update(trash=Run.Trash.NONE)
+    if outcome.trash is not None and outcome.state != "failed":
         run.trash = Run.Trash.HELD
         run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
 
@@ -191,11 +176,9 @@ def _finish(run: Run) -> None:
             proposal.save(update_fields=["state", "updated_at"])
             if proposal.state == Proposal.State.STALE:
                 _record(None, audit.Action.STALE, run, run.message)
-        facts: dict[str, object] = {"state": run.state, "items": run.items, "freed": run.freed_bytes}
-        if run.verified is not None:
-            facts["verified"] = {key: value for key, value in run.verified.items() if key != "missing"}
-            facts["verified_missing"] = run.verified["missing"][:MOST_ON_RECORD]
-        _record(None, audit.Action.RUN_FINISHED, run, run.message, **facts)
+        _record(
+            None, audit.Action.RUN_FINISHED, run, run.message, state=run.state, items=run.items, freed=run.freed_bytes
+        )
     if run.state == Run.State.FAILED:
         log.warning("%s failed: %s", run, run.message)
 

@@ -45,7 +45,6 @@ class RegistryForm(forms.ModelForm[Registry]):
             "required_approvals",
             "grace_hours",
             "trash_days",
-            "verify_depth",
         ]
         widgets = {
             "control_statement": forms.Textarea(attrs={"rows": 3}),
@@ -63,17 +62,12 @@ class RegistryForm(forms.ModelForm[Registry]):
             "required_approvals": "Approvals needed",
             "grace_hours": "Grace (hours)",
             "trash_days": "Undo possible for (days)",
-            "verify_depth": "Verification after a cleanup",
         }
         help_texts = {
             "slug": "Used in addresses.",
             "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
             "run_on_approval": "Otherwise an admin starts each cleanup.",
         }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["verify_depth"].required = False  # left out it is the default
 
     def save_password(self) -> None:
         """Put a new password, encrypted, onto the registry."""

@@ -39,11 +39,6 @@ class Store(Protocol):
         plain file."""
         ...
 
-    def stream(self, path: str) -> Iterator[bytes]:
-        """Yield a file's bytes in pieces of at most a few MiB: for what is too large for memory. Raises
-        ``Unreadable`` when it is no plain file."""
-        ...
-
     def stat(self, path: str) -> Stat:
         """Return size and time of a plain file. Raises ``Unreadable`` when it is none."""
         ...

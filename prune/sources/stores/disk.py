@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from prune.model.errors import Refused, Unreadable
 from prune.sources.stores.base import Entry, Stat
 
-#: Bytes read at once from what is too large to be read whole.
-_PIECE = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -49,8 +47,16 @@ class DiskStore:
 
     def read(self, path: str, limit: int) -> tuple[bytes, Stat]:
         """See ``Store``."""
-        descriptor, status = self._open(path)
         try:
+            descriptor = os.open(self._prefix + path, _READ)
+        except OSError as error:
+            if error.errno == 40:  # ELOOP: the last segment is a symbolic link
+                raise Unreadable("is a symbolic link") from None
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not modes.S_ISREG(status.st_mode):
+                raise Unreadable("is no plain file")
             if status.st_size > limit:
                 raise Unreadable(f"is larger than {limit} bytes")
             body = os.read(descriptor, status.st_size + 1)
@@ -59,29 +65,6 @@ class DiskStore:
         finally:
             os.close(descriptor)
         return body, Stat(len(body), int(status.st_mtime))
-
-    def _open(self, path: str) -> tuple[int, os.stat_result]:
-        """Open a plain file; whoever asked closes it."""
-        try:
-            descriptor = os.open(self._prefix + path, _READ)
-        except OSError as error:
-            if error.errno == 40:  # ELOOP: the last segment is a symbolic link
-                raise Unreadable("is a symbolic link") from None
-            raise
-        status = os.fstat(descriptor)
-        if not modes.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise Unreadable("is no plain file")
-        return descriptor, status
-
-    def stream(self, path: str) -> Iterator[bytes]:
-        """See ``Store``."""
-        descriptor, _ = self._open(path)
-        try:
-            while piece := os.read(descriptor, _PIECE):
-                yield piece
-        finally:
-            os.close(descriptor)
 
     @staticmethod
     def _read_rest(descriptor: int, body: bytes, limit: int) -> bytes:
