@@ -1,1 +1,36 @@
 """Fixtures that every part of the suite may use."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import PROGRAMS, REGISTRY, REGISTRY_CONFIG, Engine, libraries
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Engine]:
+    """One engine for each worker, with an image to sleep in and one of the registry."""
+    # A short path: that of a Unix socket must fit into 107 bytes.
+    engine = Engine(Path(tempfile.mkdtemp(prefix="engine-"))).start()
+    try:
+        engine.pack("base:1", {**libraries(*PROGRAMS), "/etc/base": b"base"}, 'CMD ["/bin/sleep", "600"]')
+        engine.pack(
+            "registry:2",
+            {**libraries(REGISTRY), "/etc/docker/registry/config.yml": REGISTRY_CONFIG.encode()},
+            f'ENTRYPOINT ["{REGISTRY}"]',
+            'CMD ["serve", "/etc/docker/registry/config.yml"]',
+            "VOLUME /var/lib/registry",
+        )
+        yield engine
+    finally:
+        engine.stop()
+        engine.remove()
+
+
+@pytest.fixture
+def engine(dockerd) -> Iterator[Engine]:
+    """The engine of this worker, cleared afterwards."""
+    yield dockerd
+    dockerd.clear("base:1", "registry:2")

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from prune.commands.output import human_bytes, print_json, print_table, progress_bar
 from prune.commands.source import add_source, open_chosen
+from prune.model.snapshot import is_by_image
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(options: Namespace) -> int:
             ("repositories", str(summary.repositories)),
             ("tags", str(summary.tags)),
             ("images", str(summary.images))
-            if summary.kind == "storage-v1"
+            if is_by_image(summary.kind)
             else ("manifests", f"{summary.manifests} ({_or(summary.untagged_manifests, unknown)} untagged)"),
             ("blobs", f"{_or(summary.blobs, unknown)}, {human_bytes(summary.bytes)}"),
             (

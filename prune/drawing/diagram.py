@@ -59,7 +59,7 @@ def _touched(snapshot: Snapshot, plan: Plan) -> set[str]:
     names = {item.repository for item in plan.delete.tags}
     names |= {item.repository for item in plan.delete.manifests}
     names |= {kept.repository for kept in plan.keep if kept.repository}
-    if plan.kind == "storage-v1":
+    if snapshot.by_image:
         images = {image.id for image in plan.delete.images} | {kept.id for kept in plan.keep if kept.id}
         reached: set[str] = set()
         for name, repository in snapshot.repositories.items():

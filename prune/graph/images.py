@@ -55,7 +55,7 @@ class ImageGraph(msgspec.Struct, frozen=True):
 def image_graph(snapshot: Snapshot, repositories: Collection[str] | None = None) -> ImageGraph:
     """Return the graph of the chosen repositories with what their images are based on, wherever that is served;
     ``None`` for everything, in V1 with the images that no tag reaches."""
-    if snapshot.kind == "storage-v1":
+    if snapshot.by_image:
         nodes = _v1(snapshot, sorted(snapshot.repositories))
     else:
         nodes = _v2(snapshot, sorted(snapshot.repositories))

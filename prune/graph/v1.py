@@ -3,7 +3,7 @@ to it. Images belong to all repositories together."""
 
 from collections.abc import Iterable, Mapping
 
-from prune.model.snapshot import V1Image
+from prune.model.snapshot import Snapshot, V1Image
 
 
 def with_ancestors(ids: Iterable[str], images: Mapping[str, V1Image]) -> set[str]:
@@ -27,3 +27,10 @@ def children_of(images: Mapping[str, V1Image]) -> dict[str, list[str]]:
         if parent is not None:
             children.setdefault(parent, []).append(id_)
     return children
+
+
+def engine_reached(snapshot: Snapshot) -> set[str]:
+    """Return the images of a Docker Engine that something needs: a name, a container, or an image that is needed."""
+    named = {id_ for repository in snapshot.repositories.values() for id_ in repository.tags.values()}
+    named |= {image.id for image in snapshot.images.values() if image.names or image.held_by}
+    return with_ancestors(named, snapshot.images) & snapshot.images.keys()

@@ -14,8 +14,9 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 is_repository_name = _NAME.fullmatch
 is_tag_name = _TAG.fullmatch
 
-#: V1 was laxer: namespaces and names may hold capitals and a leading underscore.
-_V1_NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
+#: V1 was laxer: namespaces and names may hold capitals and a leading underscore. In a Docker Engine the name begins
+#: with the registry's host, and its port.
+_V1_NAME = re.compile(r"(?:[A-Za-z0-9_.-]+:[0-9]{1,5}/)?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
 
 
 class Reference(msgspec.Struct, frozen=True, order=True):

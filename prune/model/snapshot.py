@@ -12,6 +12,12 @@ from prune.model.manifest import ImageConfig, Manifest
 
 SourceKind = Literal["storage-v2", "storage-v1", "registry-v2", "registry-v1", "oci-layout", "docker-engine"]
 
+
+def is_by_image(kind: SourceKind) -> bool:
+    """Tell whether a source of this kind holds images with ancestors (`Snapshot.images`) in place of manifests."""
+    return kind in ("storage-v1", "registry-v1", "docker-engine")
+
+
 #: How far a problem reaches: nothing but itself, all of one repository (and every blob), or the whole store.
 Blocks = Literal["nothing", "repository", "store"]
 
@@ -58,7 +64,12 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class V1Image(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A V1 image: one layer. ``ancestry`` is the image itself first and the root last, ``None`` if unreadable."""
+    """A V1 image: one layer. ``ancestry`` is the image itself first and the root last, ``None`` if unreadable.
+
+    An image of a Docker Engine is one too: ``size`` are the bytes above the image that it is based on, ``layers``
+    the ChainIDs of all its layers, ``names`` its references by digest (``repository@digest``), ``held_by`` the
+    containers that use it, and ``linked`` tells that the engine itself knows what it is based on.
+    """
 
     id: str
     ancestry: tuple[str, ...] | None
@@ -66,6 +77,11 @@ class V1Image(msgspec.Struct, frozen=True, omit_defaults=True):
     time: int | None = None
     in_progress: bool = False
     created: str = ""
+    layers: tuple[Digest, ...] = ()
+    names: tuple[str, ...] = ()
+    held_by: tuple[str, ...] = ()
+    platform: str = ""
+    linked: bool = False
 
     @property
     def parent(self) -> str | None:
@@ -90,6 +106,11 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: tuple[Problem, ...] = ()
     partial: bool = False
     """Only some repositories were asked for: others, unseen, may share their blobs."""
+
+    @property
+    def by_image(self) -> bool:
+        """Tell whether tags point at images that are based on each other, as in V1, and not at manifests."""
+        return is_by_image(self.kind)
 
     @property
     def complete(self) -> bool:

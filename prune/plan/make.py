@@ -3,7 +3,7 @@
 from prune.model.errors import Refused
 from prune.model.plan import Plan, Request
 from prune.model.snapshot import Snapshot
-from prune.plan import v1, v2
+from prune.plan import engine, v1, v2
 
 
 def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
@@ -17,5 +17,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
             return v1.make_plan(snapshot, request, now=now)
         case "storage-v2" | "oci-layout" | "registry-v2":
             return v2.make_plan(snapshot, request, now=now)
+        case "docker-engine":
+            return engine.make_plan(snapshot, request, now=now)
         case kind:
             raise Refused(f"Plans for {kind} are not supported yet.")

@@ -1,7 +1,7 @@
 """The counts of a scan."""
 
 from prune.graph.reach import held_blobs, linked_manifests
-from prune.graph.v1 import with_ancestors
+from prune.graph.v1 import engine_reached, with_ancestors
 from prune.model.plan import ScanSummary
 from prune.model.snapshot import Snapshot
 
@@ -11,7 +11,7 @@ def summarise(snapshot: Snapshot) -> ScanSummary:
 
     Manifests are counted once for each repository that serves them; *untagged* are those that no tag of their
     repository points at. Unreferenced are blobs that no manifest of any repository needs (V1: images that no
-    tag reaches, with their layer files as bytes).
+    tag reaches, with their layer files as bytes; Docker Engine: layers of images without a name or container).
     """
     repositories = snapshot.repositories.values()
     manifests = untagged = 0
@@ -27,6 +27,12 @@ def summarise(snapshot: Snapshot) -> ScanSummary:
         alone = snapshot.images.keys() - reached
         blobs, size = len(snapshot.images), sum(image.size for image in snapshot.images.values())
         unreferenced, unreferenced_size = len(alone), sum(snapshot.images[id_].size for id_ in alone)
+    elif snapshot.kind == "docker-engine":
+        layers = snapshot.blobs or {}
+        held = {layer for id_ in engine_reached(snapshot) for layer in snapshot.images[id_].layers}
+        blobs, size = len(layers), sum(blob.size for blob in layers.values())
+        unreferenced = len(layers.keys() - held)
+        unreferenced_size = sum(layers[digest].size for digest in layers.keys() - held)
     elif snapshot.blobs is None:
         blobs = size = unreferenced = unreferenced_size = None
     else:

@@ -34,7 +34,10 @@ def usage(snapshot: Snapshot) -> dict[str, Usage]:
 
 
 def _needed(snapshot: Snapshot, repository: Repository) -> set[str]:
-    if snapshot.kind == "storage-v1":
+    if snapshot.kind == "docker-engine":
+        named = {*repository.tags.values(), *repository.revisions}
+        return {layer for id_ in named if id_ in snapshot.images for layer in snapshot.images[id_].layers}
+    if snapshot.by_image:
         return with_ancestors(repository.tags.values(), snapshot.images)
     return held_blobs({*repository.revisions, *repository.tags.values()}, snapshot.manifests)
 

@@ -45,7 +45,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
             images=images,
             repositories=tuple(sorted(chosen.whole)),
         ),
-        keep=_kept(snapshot, chosen, touched - going, going, surviving_tags),
+        keep=kept(snapshot, chosen, touched - going, going, surviving_tags),
         refused=tuple(sorted(set(refused))),
         freed_bytes=sum(image.size for image in images),
     )
@@ -82,14 +82,14 @@ def _old(image: V1Image, limit: int) -> bool:
     return image.time is not None and image.time <= limit
 
 
-def _kept(
+def kept(
     snapshot: Snapshot,
     chosen: Selection,
     stays: set[str],
     going: set[str],
     surviving_tags: Mapping[tuple[str, str], str],
 ) -> tuple[Kept, ...]:
-    """Say for each image in the ancestry of a deleted tag why it stays."""
+    """Say for each image in the ancestry of a deleted tag (``stays``) why it stays."""
     children = children_of(snapshot.images)
     tags_of: dict[str, list[tuple[str, str]]] = {}
     for (name, tag), image in surviving_tags.items():
@@ -132,11 +132,21 @@ def _reasons(
     image = snapshot.images.get(id_)
     if image is None:
         found.append("its files are not in this store")
+    elif image.held_by:
+        found.append(used_by(image))
     elif image.in_progress:
         found.append("it is marked as being uploaded")
+    if image is not None and image.names and not found:
+        found.append(f"it is known as {image.names[0]}")
     if not snapshot.complete:
         found.append("something in this store could not be read, so no image may go")
     return tuple(found)
+
+
+def used_by(image: V1Image) -> str:
+    """Return which containers use an image, in words."""
+    names = listed(list(image.held_by), most=4)
+    return f"the container {names} uses it" if len(image.held_by) == 1 else f"the containers {names} use it"
 
 
 def _first_tagged(

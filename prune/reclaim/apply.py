@@ -4,20 +4,20 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 
-from prune.model.digest import short
 from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
 from prune.plan.drift import Drift, Skipped, check
-from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
+from prune.reclaim.engine import apply_engine
+from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
 from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, note_of, steps_for, still_true
 from prune.reclaim.trash import discard
 from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
-from prune.sources.stores.base import Store
 
 #: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
 BATCH = 256
@@ -36,6 +36,9 @@ def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True
     if isinstance(source, RegistryV2):
         # Nothing is done behind the registry's back, and it never deletes a blob: pushes and pulls may go on.
         return apply_registry(source, plan, (stopped or "").strip(), report)
+    if isinstance(source, DockerEngine):
+        # The engine deletes for us, and refuses what it still needs.
+        return apply_engine(source, plan, (stopped or "").strip(), trash=trash, report=report)
     storage = storage_of(source)
     if not (stopped and stopped.strip()):
         raise Refused(
@@ -43,7 +46,7 @@ def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True
             'then say so with --registry-stopped "reason".'
         )
     with storage.store.lock(LOCK):
-        journal, record = _run_of(storage.store, plan)
+        journal, record = run_of(storage.store, plan.digest())
         if record.finished:
             return _recorded(journal, record)
         return _Run(storage, plan, journal, record, report).carry_out(stopped.strip(), trash=trash)
@@ -54,27 +57,6 @@ def storage_of(source: Source) -> StorageSource:
     if isinstance(source, StorageV1 | StorageV2):
         return source
     raise Refused(f"Cleaning up {source.kind} is not supported yet.")
-
-
-def _run_of(store: Store, plan: Plan) -> tuple[Journal, Record]:
-    """Return the run of this plan that is under way or done, or a new one."""
-    digest = plan.digest()
-    prefix = short(digest)
-    numbers = [0]
-    for name in run_names(store):
-        head, _, number = name.rpartition("-")
-        if head == prefix and number.isdigit():
-            numbers.append(int(number))
-    latest = max(numbers)
-    if latest:
-        journal = Journal(store, f"{prefix}-{latest}")
-        record = read_record(journal)
-        if record.begin is None or record.begin.plan_digest == digest:
-            if record.restoring:
-                raise Refused(f"Run {journal.run} of this plan is being restored; finish that first.")
-            if record.restored is None:
-                return journal, record
-    return Journal(store, f"{prefix}-{latest + 1}"), Record()
 
 
 def _recorded(journal: Journal, record: Record) -> Outcome:

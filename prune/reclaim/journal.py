@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from prune.model.digest import Digest, short
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
 from prune.reclaim.steps import Step
@@ -143,3 +144,23 @@ def run_names(store: Store) -> list[str]:
         return [entry.name for entry in store.entries(RUNS) if entry.kind == "folder"]
     except FileNotFoundError:
         return []
+
+
+def run_of(store: Store, plan_digest: Digest) -> tuple[Journal, Record]:
+    """Return the run of a plan that is under way or done, or a new one. Raises ``Refused`` while it is restored."""
+    prefix = short(plan_digest)
+    numbers = [0]
+    for name in run_names(store):
+        head, _, number = name.rpartition("-")
+        if head == prefix and number.isdigit():
+            numbers.append(int(number))
+    latest = max(numbers)
+    if latest:
+        journal = Journal(store, f"{prefix}-{latest}")
+        record = read_record(journal)
+        if record.begin is None or record.begin.plan_digest == plan_digest:
+            if record.restoring:
+                raise Refused(f"Run {journal.run} of this plan is being restored; finish that first.")
+            if record.restored is None:
+                return journal, record
+    return Journal(store, f"{prefix}-{latest + 1}"), Record()

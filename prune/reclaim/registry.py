@@ -18,7 +18,7 @@ from prune.model.manifest import MAX_MANIFEST_BYTES, OCI_MANIFEST
 from prune.model.plan import Deletions, Plan
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped, check
-from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
+from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_of
 from prune.reclaim.outcome import Outcome, Restored
 from prune.reclaim.steps import Step
 from prune.sources.base import Progress, Report
@@ -48,7 +48,7 @@ def apply_registry(source: RegistryV2, plan: Plan, stopped: str, report: Report)
     """See `prune.reclaim.apply.apply`, which calls this."""
     store = state_of(source)
     with store.lock(LOCK):
-        journal, record = _run_of(store, plan)
+        journal, record = run_of(store, plan.digest())
         if record.end is not None:
             done = record.end
             state: Any = "partial" if done.state == "partial" else "done"
@@ -57,24 +57,6 @@ def apply_registry(source: RegistryV2, plan: Plan, stopped: str, report: Report)
                 journal.run, plan.digest(), state, done.done, done.skipped, done.bytes, journal.folder, again
             )
         return _Run(source, plan, journal, record, report).carry_out(stopped)
-
-
-def _run_of(store: DiskStore, plan: Plan) -> tuple[Journal, Record]:
-    digest = plan.digest()
-    prefix = digest[7:19]
-    numbers = [0]
-    for name in run_names(store):
-        head, _, number = name.rpartition("-")
-        if head == prefix and number.isdigit():
-            numbers.append(int(number))
-    if max(numbers):
-        journal = Journal(store, f"{prefix}-{max(numbers)}")
-        record = read_record(journal)
-        if record.restoring:
-            raise Refused(f"Run {journal.run} of this plan is being restored; finish that first.")
-        if record.restored is None:
-            return journal, record
-    return Journal(store, f"{prefix}-{max(numbers) + 1}"), Record()
 
 
 class _Run:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
 from prune.reclaim.apply import BATCH, storage_of
+from prune.reclaim.engine import restore_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.outcome import Restored
 from prune.reclaim.registry import restore_registry
 from prune.reclaim.steps import MAX_INDEX_BYTES, Step
 from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.stores.base import Store
 
@@ -29,6 +31,8 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
         raise Refused(f"{run!r} is no run; `prune apply` printed its name.")
     if isinstance(source, RegistryV2):
         return restore_registry(source, run, report)
+    if isinstance(source, DockerEngine):
+        return restore_engine(source, run, report)
     storage = storage_of(source)
     store = storage.store
     with store.lock(LOCK):

@@ -4,10 +4,12 @@ import time
 from collections.abc import Collection
 
 from prune.model.errors import Refused
+from prune.reclaim.engine import SAVED, engine_state
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
 from prune.reclaim.registry import state_of
 from prune.sources.base import Source
+from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
@@ -63,7 +65,7 @@ def discard(journal: Journal) -> int:
         if store.kind(folder) is None:
             continue
         for path, stat in store.files(folder):
-            if path.rpartition("/")[2] in ("data", "layer"):
+            if path.rpartition("/")[2] in ("data", "layer", SAVED):
                 size += stat.size
         store.remove(folder)
     journal.add(Line("emptied", int(time.time()), bytes=size))
@@ -75,6 +77,8 @@ def _store(source: Source) -> Store:
         return source.store
     if isinstance(source, RegistryV2):
         return state_of(source)
+    if isinstance(source, DockerEngine):
+        return engine_state(source)
     raise Refused(f"A source of kind {source.kind} has no trash.")
 
 

@@ -17,12 +17,17 @@ def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: A
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
     scheme, colon, rest = text.partition(":")
-    if not colon or not rest or "\0" in rest:
+    if not colon or (not rest and scheme != "docker") or "\0" in rest:
         raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
     if scheme == "storage":
         return _open_storage(rest, workers)
     if scheme in ("http", "https"):
         return _open_registry(text, timeout, access or access_from_environment())
+    if scheme == "docker":
+        from prune.sources.docker_engine.client import engine_url
+        from prune.sources.docker_engine.source import DockerEngine
+
+        return DockerEngine(engine_url(rest), timeout, (access or access_from_environment()).state)
     raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
 
 

@@ -27,7 +27,7 @@ def keep(registry: Registry, snapshot: Snapshot, now: datetime) -> None:
 
 def _keep_manifests(snapshot: Snapshot) -> None:
     """Add what is new by digest; what is known is never written again."""
-    seen = set(snapshot.images) if snapshot.kind == "storage-v1" else set(snapshot.manifests)
+    seen = set(snapshot.images) if snapshot.by_image else set(snapshot.manifests)
     known = {digest for part in _parts(sorted(seen)) for digest in _known(part)}
     new = [_manifest(snapshot, digest) for digest in sorted(seen - known)]
     Manifest.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)

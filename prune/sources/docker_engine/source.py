@@ -1,0 +1,194 @@
+"""Reading a Docker Engine."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from docker import APIClient
+from docker.errors import ImageNotFound
+
+from prune.graph.ancestry import chain_ids
+from prune.model.errors import Unreadable
+from prune.model.snapshot import Blob, Repository, Snapshot, SourceKind, V1Image
+from prune.sources.base import Capabilities, Progress, Report, silent
+from prune.sources.docker_engine.client import connect, spoken
+from prune.sources.docker_engine.layers import Layers, Made, layer_sizes
+
+#: An image that is about to go is known by this name alone for a moment (see `prune.reclaim.engine`).
+GOING = "registryui-going"
+
+
+class DockerEngine:
+    """The engine at ``url``. ``state`` is a local folder for journals and saved images."""
+
+    kind: SourceKind = "docker-engine"
+    capabilities = Capabilities(
+        lists_untagged=True,
+        lists_blobs=True,
+        deletes_tags=True,
+        deletes_manifests=False,
+        sweeps=True,
+        has_trash=True,
+        knows_push_times=False,
+        needs_control=False,
+    )
+
+    def __init__(self, url: str, timeout: float, state: str) -> None:
+        self.url = url
+        self.name = f"docker:{url}"
+        self.timeout = timeout
+        self.state = state
+
+    def scan(self, report: Report = silent, *, known: Snapshot | None = None, configs: bool = True) -> Snapshot:
+        """See ``Source``. All or nothing: an engine that fails in between raises ``SourceError``."""
+        return self.run(lambda api: _Scan(self, api, known, report).run())
+
+    def read_blob(self, digest: str, limit: int) -> bytes:
+        """Not possible: an engine hands out whole images only. Raises ``Unreadable``."""
+        raise Unreadable("cannot be read from a Docker Engine by itself")
+
+    def run[T](self, work: Callable[[APIClient], T]) -> T:
+        """Do something with a connection of its own; raise ``SourceError`` with what went wrong."""
+        api = connect(self.url, self.timeout)
+        try:
+            with spoken(self.url):
+                return work(api)
+        finally:
+            api.close()
+
+
+class _Scan:
+    def __init__(self, source: DockerEngine, api: APIClient, known: Snapshot | None, report: Report) -> None:
+        self.source = source
+        self.api = api
+        self.known = known.images if known is not None else {}
+        self.report = report
+        self.layers = Layers({one: blob.size for one, blob in (known.blobs or {}).items()} if known else {})
+        self.images: dict[str, V1Image] = {}
+        self.platforms: dict[str, str] = {}
+        self.tagged: set[str] = set()
+
+    def run(self) -> Snapshot:
+        used = containers_by_image(self.api)
+        listed = sorted(self.api.images(all=True), key=lambda image: str(image["Id"]))
+        tags: dict[str, dict[str, str]] = {}
+        revisions: dict[str, dict[str, int | None]] = {}
+        parents = {}
+        for done, row in enumerate(listed, 1):
+            image = self._image(row)
+            if image is None:
+                continue  # removed a moment ago
+            self.images[image.id] = image
+            parents[image.id] = row.get("ParentId") or ""
+            for text in _names(row.get("RepoTags")):
+                name, _, tag = text.rpartition(":")
+                if name != GOING:
+                    self.tagged.add(image.id)
+                    tags.setdefault(name, {})[tag] = image.id
+                    revisions.setdefault(name, {})[image.id] = image.time
+            for text in image.names:
+                revisions.setdefault(text.partition("@")[0], {})[image.id] = image.time
+            self.report(Progress("reading images", done, len(listed)))
+        # Once more: a container made since the first look holds its image as well.
+        for id_, names in containers_by_image(self.api).items():
+            used.setdefault(id_, names)
+        sizes = self.layers.settle()
+        self._put_in_order(parents, used, sizes)
+        chains = {one for image in self.images.values() for one in image.layers}
+        return Snapshot(
+            source=self.source.name,
+            kind=self.source.kind,
+            repositories={
+                name: Repository(name=name, tags=tags.get(name, {}), revisions=revisions[name])
+                for name in sorted(revisions)
+            },
+            blobs={one: Blob(sizes.get(one, 0)) for one in sorted(chains)},
+            images=dict(sorted(self.images.items())),
+        )
+
+    def _image(self, row: Mapping[str, Any]) -> V1Image | None:
+        id_ = str(row["Id"])
+        names = tuple(sorted(_names(row.get("RepoDigests"))))
+        nameless = not names and not _names(row.get("RepoTags"))
+        before = self.known.get(id_)
+        if before is not None and before.layers and not nameless:
+            # The same id is the same image for ever; only its names change, and those stand in the list.
+            self.layers.add(before.layers, 0, [self.layers.sizes.get(one, 0) for one in before.layers])
+            self.platforms[id_] = before.platform
+            return msgspec.structs.replace(before, ancestry=(id_,), names=names, held_by=(), linked=False)
+        try:
+            found = self.api.inspect_image(id_)
+            history = self.api.history(id_)
+        except ImageNotFound:
+            return None
+        chain = tuple(chain_ids(tuple((found.get("RootFS") or {}).get("Layers") or ())))
+        steps = [Made(int(step["Size"]), str(step["CreatedBy"])) for step in reversed(history)]
+        self.layers.add(chain, int(found["Size"]), layer_sizes(len(chain), steps))
+        platform = "/".join(
+            part for part in (found.get("Os"), found.get("Architecture"), found.get("Variant")) if part
+        )
+        self.platforms[id_] = platform
+        created = str(found.get("Created") or "")
+        times = [_seconds(created), _seconds(str((found.get("Metadata") or {}).get("LastTagTime") or ""))]
+        return V1Image(
+            id=id_,
+            ancestry=(id_,),
+            size=0,
+            time=max((time for time in times if time is not None), default=None),
+            created=created,
+            layers=chain,
+            names=names,
+            platform=platform,
+        )
+
+    def _put_in_order(self, parents: Mapping[str, str], used: Mapping[str, list[str]], sizes: dict[str, int]) -> None:
+        """Work out what each image is based on: what the engine says, else the image of the same platform with the
+        most of its layers and none besides."""
+        by_chain: dict[tuple[str, str], str] = {}
+        for id_, image in sorted(self.images.items(), key=lambda item: (item[0] not in self.tagged, item[0])):
+            if image.layers:
+                by_chain.setdefault((self.platforms[id_], image.layers[-1]), id_)
+        bases: dict[str, str] = {}
+        for id_, image in self.images.items():
+            if parents[id_] in self.images:
+                bases[id_] = parents[id_]
+                continue
+            for one in reversed(image.layers[:-1]):
+                if (self.platforms[id_], one) in by_chain:
+                    bases[id_] = by_chain[self.platforms[id_], one]
+                    break
+        for id_, image in self.images.items():
+            ancestry = [id_]
+            while ancestry[-1] in bases and bases[ancestry[-1]] not in ancestry:
+                ancestry.append(bases[ancestry[-1]])
+            below = set(self.images[bases[id_]].layers) if id_ in bases else set()
+            self.images[id_] = msgspec.structs.replace(
+                image,
+                ancestry=tuple(ancestry),
+                size=sum(sizes.get(one, 0) for one in dict.fromkeys(image.layers) if one not in below),
+                held_by=tuple(sorted(used.get(id_, ()))),
+                linked=parents[id_] in self.images,
+            )
+
+
+def containers_by_image(api: APIClient) -> dict[str, list[str]]:
+    """Return, by image id, the names of the containers that use it, running or not."""
+    found: dict[str, list[str]] = {}
+    for container in api.containers(all=True):
+        names = [str(name).lstrip("/") for name in container.get("Names") or ()]
+        found.setdefault(str(container["ImageID"]), []).append(names[0] if names else str(container["Id"])[:12])
+    return found
+
+
+def _names(listed: Any) -> list[str]:
+    return [str(name) for name in listed or () if "<none>" not in str(name)]
+
+
+def _seconds(text: str) -> int | None:
+    """Return a time of the engine's; it writes the year 1 where it knows none."""
+    try:
+        moment = datetime.fromisoformat(text[:19] + "+00:00")
+    except ValueError:
+        return None
+    return int(moment.timestamp()) if moment.year > 1 else None
