@@ -123,6 +123,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 #: Seconds without a sign of life after which a scan or a run is taken over by another worker.
+LEASE_BEAT_SECONDS = 0.5  # how often a worker writes its progress down
 LEASE_SECONDS = int(os.environ.get("REGISTRYUI_LEASE_SECONDS", "30"))
 
 LOGGING = {

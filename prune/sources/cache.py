@@ -46,12 +46,12 @@ def scan_cached(source: Source, file: str, report: Report) -> ScanSummary:
     snapshot = watched.scan(report, known=_known(source.name, file), configs=False)
     summary = summarise(snapshot)
     paths = watching.paths()
-    stats = look(source.store.root, paths)
+    halves, stats = look(source.store.root, paths)
     if any("\n" in path for path in paths) or not _settled(source.store.root, paths, started):
-        paths, stats = [], (b"", b"")
+        halves = stats = (b"", b"")
     text = msgspec.json.encode(summary).decode()
     body = msgspec.msgpack.encode(snapshot)
-    _write(file, write_head(source.name, source.store.root, text, paths, stats) + body)
+    _write(file, write_head(source.name, source.store.root, text, halves, stats) + body)
     return summary
 
 

@@ -7,17 +7,20 @@ a good part of the time that an unchanged rescan takes. The file is written by `
 import marshal
 import os
 
-MAGIC = b"registryui-cache 3"
+MAGIC = b"registryui-cache 4"
 #: A head is read whole; this is far beyond a store of a million tags.
 MAX_HEAD_BYTES = 1 << 30
-#: From so many paths on a second process looks at half of them.
-WORTH_A_PROCESS = 4000
+#: From so many bytes of paths on a second process looks at half of them.
+WORTH_A_PROCESS = 400_000
 
 
 class Remembered:
-    """The head of a cache file. ``paths`` are relative to ``root``; ``stats`` are how their two halves stood."""
+    """The head of a cache file. ``paths`` are two halves, relative to ``root``, a line each; ``stats`` is how they
+    stood."""
 
-    def __init__(self, source: str, root: str, summary: str, paths: list[str], stats: tuple[bytes, bytes]) -> None:
+    def __init__(
+        self, source: str, root: str, summary: str, paths: tuple[bytes, bytes], stats: tuple[bytes, bytes]
+    ) -> None:
         self.source = source
         self.root = root
         self.summary = summary
@@ -27,39 +30,40 @@ class Remembered:
 
     def holds(self) -> bool:
         """Tell whether every path is as it was. Without paths nothing is known, and nothing holds."""
-        if not self.paths:
+        first, second = self.paths
+        if not second:
             return False
-        half = len(self.paths) // 2
-        if len(self.paths) < WORTH_A_PROCESS or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
-            return look(self.root, self.paths) == self.stats
+        if len(first) < WORTH_A_PROCESS or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+            return (_look(self.root, first), _look(self.root, second)) == self.stats
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                code = int(_look(self.root, self.paths[half:]) != self.stats[1])
+                code = int(_look(self.root, second) != self.stats[1])
             finally:
                 os._exit(code)
-        same = _look(self.root, self.paths[:half]) == self.stats[0]
+        same = _look(self.root, first) == self.stats[0]
         _, status = os.waitpid(child, 0)
         return same and status == 0
 
 
-def look(root: str, paths: list[str]) -> tuple[bytes, bytes]:
-    """Return how every path stands, in two halves. Only for comparing."""
+def look(root: str, paths: list[str]) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """Return the paths in two halves, and how each half stands. Both only for `Remembered`."""
     half = len(paths) // 2
-    return _look(root, paths[:half]), _look(root, paths[half:])
+    first, second = os.fsencode("\n".join(paths[:half])), os.fsencode("\n".join(paths[half:]))
+    return (first, second), (_look(root, first), _look(root, second))
 
 
-def _look(root: str, paths: list[str]) -> bytes:
+def _look(root: str, paths: bytes) -> bytes:
     """Return the time of the inode and the time of the content of each path, zeros for what is not there.
 
     The first changes with everything that can happen to a file: writing, renaming, linking, permissions.
     """
-    prefix = root.rstrip("/") + "/"
+    prefix = os.fsencode(root.rstrip("/") + "/")
     found: list[int] = []
     add = found.append
     lstat = os.lstat
-    for path in paths:
+    for path in paths.split(b"\n") if paths else ():
         try:
             status = lstat(prefix + path)
         except OSError:
@@ -81,21 +85,21 @@ def read_head(file: str) -> Remembered | None:
             if not first.startswith(MAGIC + b" "):
                 return None
             lengths = [int(word) for word in first[len(MAGIC) :].split()]
-            if len(lengths) != 7 or sum(lengths) > MAX_HEAD_BYTES or min(lengths) < 0:
+            if len(lengths) != 8 or sum(lengths) > MAX_HEAD_BYTES or min(lengths) < 0:
                 return None
             fields = [opened.read(length) for length in lengths]
         if [len(field) for field in fields] != lengths or fields[2] != fields[3]:
             return None
-        source, root, summary, _, paths = (field.decode() for field in fields[:5])
+        source, root, summary = (field.decode() for field in fields[:3])
     except (OSError, ValueError):
         return None
-    return Remembered(source, root, summary, paths.split("\n") if paths else [], (fields[5], fields[6]))
+    return Remembered(source, root, summary, (fields[4], fields[5]), (fields[6], fields[7]))
 
 
-def write_head(source: str, root: str, summary: str, paths: list[str], stats: tuple[bytes, bytes]) -> bytes:
+def write_head(source: str, root: str, summary: str, paths: tuple[bytes, bytes], stats: tuple[bytes, bytes]) -> bytes:
     """Return the head of a cache file; see `read_head`."""
     text = summary.encode()
-    fields = [source.encode(), root.encode(), text, text, "\n".join(paths).encode(), *stats]
+    fields = [source.encode(), root.encode(), text, text, *paths, *stats]
     return MAGIC + b" " + " ".join(str(len(field)) for field in fields).encode() + b"\n" + b"".join(fields)
 
 

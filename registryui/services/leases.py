@@ -94,7 +94,7 @@ def held(model: type[Scan] | type[Run], pk: int) -> Iterator[Lease | None]:
 
     def beat() -> None:
         renewed = time.monotonic()
-        while not over.wait(0.5):
+        while not over.wait(settings.LEASE_BEAT_SECONDS):
             try:
                 lease.show()
                 if time.monotonic() - renewed > settings.LEASE_SECONDS / 3:

@@ -109,7 +109,7 @@ def test_an_incomplete_scan_says_so_from_the_cache_too(store, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"registryui-cache 3 1 2 3\n", b"\xff" * 100, b"registryui-cache 3 " + b"9" * 90]
+    "damage", [b"", b"registryui-cache 4 1 2 3\n", b"\xff" * 100, b"registryui-cache 4 " + b"9" * 90]
 )
 def test_a_damaged_file_is_written_anew(store, tmp_path, damage):
     file = tmp_path / "cache"

@@ -14,6 +14,12 @@ def quick_passwords(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def no_heartbeat(settings):
+    # A second thread would have a second connection, which an in-memory database never closes.
+    settings.LEASE_BEAT_SECONDS = 3600
+
+
 @pytest.fixture
 def people(db) -> dict[str, User]:
     made = {}
