@@ -1,0 +1,1 @@
+"""Where images run: Docker Engines and Kubernetes clusters, asked what they have in use."""
