@@ -1,5 +1,6 @@
 """A real Docker Engine with folders and a socket of its own, and the images that tests put into it."""
 
+import contextlib
 import io
 import re
 import shutil
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import docker
+
+from tests.servers import Registry, free_port
 
 #: A root file system for `FROM`: enough to sleep and to be stopped.
 PROGRAMS = ("/bin/sleep", "/bin/true")
@@ -153,3 +156,51 @@ def libraries(*programs: str) -> dict[str, bytes | Path]:
         for library in re.findall(r"(/\S+) \(0x", listed):
             files[library] = Path(library).resolve()
     return files
+
+
+class RegistryContainer(Registry):
+    """A real registry in a container of an engine, its storage on a volume."""
+
+    def __init__(self, engine: Engine, name: str, *, image: str = "registry:2", **options) -> None:
+        self.engine, self.name = engine, name
+        self.port = free_port()
+        self.volume = engine.api.create_volume(f"{name}-storage")
+        self.root = Path(self.volume["Mountpoint"])
+        self.container = engine.client.containers.create(
+            image,
+            name=name,
+            network_mode="host",
+            environment={"REGISTRY_HTTP_ADDR": f"127.0.0.1:{self.port}", **options.pop("environment", {})},
+            volumes={f"{name}-storage": {"bind": "/var/lib/registry", "mode": "rw"}},
+            **options,
+        )
+        self.start()
+
+    def start(self) -> None:
+        self.container.start()
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                if self.get("/v2/")[0] == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(self.container.logs())
+
+    def stop(self) -> None:
+        self.container.stop(timeout=5)
+
+    @property
+    def source(self) -> str:
+        return f"storage:{self.root}"
+
+    def attributes(self) -> dict:
+        """What the engine says of the container, but for what changes whenever it is started."""
+        self.container.reload()
+        found = {
+            key: self.container.attrs[key] for key in ("Id", "Name", "Config", "HostConfig", "Mounts", "RestartCount")
+        }
+        return {**found, "Running": self.container.attrs["State"]["Running"]}
+
+    def serves(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self.get("/v2/")[0] == 200
+        return False

@@ -1,12 +1,22 @@
 """`prune apply`: carry a plan out, after checking that it is still true."""
 
+from __future__ import annotations
+
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from prune.commands.output import human_bytes, print_json, print_table, progress_bar, say
 from prune.commands.source import add_source, open_chosen
+from prune.model.duration import parse_duration
 from prune.model.errors import UsageError
 from prune.model.plan import Plan, read_plan
+
+if TYPE_CHECKING:
+    from prune.reclaim.control.base import Control
 
 #: Larger than any plan that a store of millions of tags can give.
 MAX_PLAN_BYTES = 1024 * 1024 * 1024
@@ -23,13 +33,29 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--registry-stopped", metavar="REASON", help="your word, on the record, that nobody can push or pull now"
     )
+    add_control(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def add_control(parser: ArgumentParser) -> None:
+    """Declare ``--control`` and ``--window``."""
+    parser.add_argument(
+        "--control",
+        metavar="CONTROL",
+        help="keep pushes out meanwhile: docker:NAME[,mode=stop|readonly], probe:URL or command:FILE",
+    )
+    parser.add_argument(
+        "--window", metavar="TIME", default="15m", help="the longest that the registry is held (default 15m)"
+    )
 
 
 def run(options: Namespace) -> int:
     """Apply; 0 done, 4 refused, 5 partial, 1 failed."""
     from prune.reclaim.apply import apply
 
+    if options.control and options.registry_stopped:
+        raise UsageError("Give --control or --registry-stopped, not both.")
+    control, window = chosen_control(options)
     plan = read_plan_file(options.plan)
     source = open_chosen(options)
     if not options.yes:
@@ -37,7 +63,16 @@ def run(options: Namespace) -> int:
             f"This deletes {len(plan.delete.tags)} tags and frees {human_bytes(plan.freed_bytes)} in {plan.source}."
         )
     report, bar = progress_bar()
-    outcome = apply(source, plan, stopped=options.registry_stopped, trash=not options.no_trash, report=report)
+    with stopping_in_order():
+        outcome = apply(
+            source,
+            plan,
+            stopped=options.registry_stopped,
+            control=control,
+            window=window,
+            trash=not options.no_trash,
+            report=report,
+        )
     if bar:
         bar.finish()
     if options.json:
@@ -50,10 +85,13 @@ def run(options: Namespace) -> int:
                 "skipped": [{"item": s.item, "reason": s.reason} for s in outcome.skipped],
                 "freed_bytes": outcome.freed_bytes,
                 "trash": outcome.trash,
+                **control_facts(outcome.control, outcome.held_seconds, came_back=outcome.came_back),
             }
         )
     else:
         print(f"Run {outcome.run}: {outcome.state}. {outcome.done} items, {human_bytes(outcome.freed_bytes)} freed.")
+        if outcome.held_seconds is not None:
+            print(f"The registry was held for {outcome.held_seconds:.1f} s.")
         if outcome.trash:
             print(f"All of it can be brought back: prune restore {options.source} {outcome.run}")
         if outcome.skipped:
@@ -61,7 +99,41 @@ def run(options: Namespace) -> int:
             print_table([(skipped.item, skipped.reason) for skipped in outcome.skipped])
     if outcome.message:
         say(outcome.message)
-    return {"done": 0, "partial": 5}.get(outcome.state, 1)
+    return {"done": 0, "partial": 5}.get(outcome.state, 1) if outcome.came_back else 1
+
+
+def chosen_control(options: Namespace) -> tuple[Control | None, float]:
+    """Return the control of the command line and its window in seconds."""
+    from prune.reclaim.control.parse import parse_control
+
+    window = parse_duration(options.window)
+    if window < 1:
+        raise UsageError("--window must be at least 1s.")
+    return (parse_control(options.control) if options.control else None), float(window)
+
+
+def control_facts(kind: str, seconds: float | None, *, came_back: bool) -> dict[str, Any]:
+    """Return what the JSON says of a registry that was under a control other than a person's word."""
+    if kind in ("", "stated"):
+        return {}
+    return {
+        "control": {"kind": kind, "seconds": None if seconds is None else round(seconds, 3), "came_back": came_back}
+    }
+
+
+@contextmanager
+def stopping_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: with the registry given back."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def read_plan_file(path: str) -> Plan:

@@ -15,3 +15,12 @@ def parse_duration(text: str) -> int:
     if not text or _PART.sub("", text):
         raise UsageError(f"{text!r} is not a duration; write for instance 24h, 7d or 90m.")
     return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def in_words(seconds: float) -> str:
+    """Return ``15 minutes``, ``90 seconds`` or ``2 hours``: the largest unit that leaves no rest."""
+    whole = round(seconds)
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if whole >= size and whole % size == 0:
+            return f"{whole // size} {unit}" + ("" if whole == size else "s")
+    return f"{whole} seconds"

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
+from prune.model.snapshot import Snapshot
 from prune.plan.drift import Drift, Skipped, check
+from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
+from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
 from prune.reclaim.outcome import Outcome
@@ -23,13 +26,25 @@ from prune.sources.storage_v2.source import StorageV2
 BATCH = 256
 
 
-def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True, report: Report = silent) -> Outcome:
+def apply(
+    source: Source,
+    plan: Plan,
+    *,
+    stopped: str | None = None,
+    control: Control | None = None,
+    window: float = DEFAULT_WINDOW,
+    trash: bool = True,
+    report: Report = silent,
+) -> Outcome:
     """Carry ``plan`` out, or resume it, or say that it is done.
 
-    ``stopped`` is a person's word why nobody can push or pull now; it is recorded. With ``trash=False`` the bytes
-    are given back at the end. Raises ``Refused`` before anything is touched: another store's plan, no control,
-    another cleanup running; ``Stale`` when nothing of the plan still holds. A full or broken disk is an outcome
-    with state ``failed``: nothing is lost, and applying again resumes.
+    ``control`` keeps pushes out while things move, for at most ``window`` seconds; without one ``stopped`` is a
+    person's word why nobody can push or pull now. Either is recorded. With ``trash=False`` the bytes are given back
+    at the end. A registry that an earlier run left held is given back first.
+
+    Raises ``Refused`` before anything is touched: another store's plan, no control, another cleanup running;
+    ``Stale`` when nothing of the plan still holds. A full or broken disk, a window that is over or control that is
+    lost is an outcome with state ``failed``: nothing is lost, and applying again resumes.
     """
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
@@ -40,16 +55,15 @@ def apply(source: Source, plan: Plan, *, stopped: str | None, trash: bool = True
         # The engine deletes for us, and refuses what it still needs.
         return apply_engine(source, plan, (stopped or "").strip(), trash=trash, report=report)
     storage = storage_of(source)
-    if not (stopped and stopped.strip()):
-        raise Refused(
-            "Deleting needs pushes and pulls under control: stop the registry or make it read-only, "
-            'then say so with --registry-stopped "reason".'
-        )
+    chosen = control if control is not None else Stated(stopped or "")
+    if not chosen.words:
+        chosen.take(lambda former: None)  # says what is missing
     with storage.store.lock(LOCK):
+        put_right(chosen, storage.store)
         journal, record = run_of(storage.store, plan.digest())
         if record.finished:
             return _recorded(journal, record)
-        return _Run(storage, plan, journal, record, report).carry_out(stopped.strip(), trash=trash)
+        return _Run(storage, plan, journal, record, report).carry_out(chosen, window, trash=trash)
 
 
 def storage_of(source: Source) -> StorageSource:
@@ -90,33 +104,66 @@ class _Run:
         self.unwritten: list[Line] = []
         """Outcomes of the last batch: they go to the disk together with the intents of the next."""
 
-    def carry_out(self, stopped: str, *, trash: bool) -> Outcome:
-        snapshot = self.source.scan(self.report, configs=False)
+    def carry_out(self, control: Control, window: float, *, trash: bool) -> Outcome:
+        early: Snapshot | None = None
+        if control.changes:
+            # Whatever can be found out while the registry serves: so it is held only for what is left to do.
+            early, _ = self._look(None)
+        held: Hold | None = None
+        state, message = "failed", ""
+        try:
+            with hold(control, self.store, self.journal.run, window) as held:
+                snapshot, drift = self._look(held, early)
+                self._begin(drift, control.words)
+                self._finish_rewrites()
+                steps = steps_for(self.source, drift.items, snapshot)
+                steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
+                # Between this look and the moves nothing can have come: if somebody can push, it is seen here.
+                held.look_now()
+                self._move_all(steps, held)
+                state = "partial" if self.skipped else "done"
+                self.finished = True
+                end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
+                self.journal.add(*self.unwritten, end)
+        except (WindowOver, ControlLost) as error:
+            message = f"{error} Nothing is lost: apply the same plan again to go on."
+        except OSError as error:
+            state = "failed"
+            message = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
+        if held is not None and control.changes:
+            message = " ".join(filter(None, (message, self._note_return(held))))
+        if not trash and state != "failed":
+            try:
+                discard(self.journal)
+            except OSError as error:
+                state, message = "failed", f"{error.strerror or error}. Nothing is lost: empty the trash again."
+        return self._outcome(state, message, trash=trash, held=held)
+
+    def _look(self, held: Hold | None, known: Snapshot | None = None) -> tuple[Snapshot, Drift]:
+        """Scan, and judge what is left of the plan; raise ``Stale`` when that is nothing."""
+        report = held.reporting(self.report) if held is not None else self.report
+        snapshot = self.source.scan(report, known=known, configs=False)
         drift = check(self.plan, snapshot, now=int(time.time()))
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(_why_stale(drift))
+        return snapshot, drift
+
+    def _begin(self, drift: Drift, words: str) -> None:
         self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)]
         self.lost = len(self.skipped)
+        if not self.moved:
+            self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
+        begin = self._line("begin", plan_digest=self.plan.digest(), reason=words)
+        self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
+
+    def _note_return(self, held: Hold) -> str:
+        """Write down how long the registry was held; return what is wrong with it now."""
         try:
-            if not self.moved:
-                self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
-            begin = self._line("begin", plan_digest=self.plan.digest(), reason=stopped)
-            self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
-            self._finish_rewrites()
-            steps = steps_for(self.source, drift.items, snapshot)
-            steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
-            self._move_all(steps)
-            state = "partial" if self.skipped else "done"
-            self.finished = True
-            end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
-            self.journal.add(*self.unwritten, end)
-            if not trash:
-                discard(self.journal)
-        except OSError as error:
-            return self._outcome(
-                "failed", f"{error.strerror or error}. Nothing is lost: put that right and apply again."
-            )
-        return self._outcome(state, "", trash=trash)
+            state = "lost" if held.problem else "back"
+            self.journal.add(self._line("held", state=state, reason=held.problem, seconds=held.seconds))
+        except OSError:
+            pass  # the outcome says it too
+        return f"The registry did not come back: {held.problem}" if held.problem else ""
 
     @property
     def done(self) -> int:
@@ -128,7 +175,7 @@ class _Run:
     def freed(self) -> int:
         return sum(step.size for step in self.moved.values())
 
-    def _outcome(self, state: str, message: str, *, trash: bool = True) -> Outcome:
+    def _outcome(self, state: str, message: str, *, trash: bool, held: Hold | None) -> Outcome:
         return Outcome(
             run=self.journal.run,
             plan_digest=self.plan.digest(),
@@ -138,6 +185,9 @@ class _Run:
             freed_bytes=self.freed,
             trash=self.journal.folder if trash else None,
             message=message,
+            control=held.control.kind if held is not None else "",
+            held_seconds=held.seconds if held is not None and held.control.changes else None,
+            came_back=held is None or not held.problem,
         )
 
     def _all_skipped(self) -> tuple[Skipped, ...]:
@@ -188,9 +238,10 @@ class _Run:
             self.store.move(fresh, step.path)
             self.store.settle([fresh, step.path])
 
-    def _move_all(self, steps: list[Step]) -> None:
+    def _move_all(self, steps: list[Step], held: Hold) -> None:
         done = 0
         for batch in _batches(steps):
+            held.look()
             self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
             self.unwritten = []
             moved: list[str] = []

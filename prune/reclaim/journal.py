@@ -20,7 +20,9 @@ RUNS = f"{FOLDER}/runs"
 LOCK = f"{FOLDER}/lock"
 MAX_JOURNAL_BYTES = 4 * 1024 * 1024 * 1024
 
-Event = Literal["begin", "intent", "moved", "skip", "end", "restore", "back", "restored", "emptying", "emptied"]
+Event = Literal[
+    "begin", "intent", "moved", "skip", "end", "held", "restore", "back", "restored", "emptying", "emptied"
+]
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +38,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str = ""
     done: int = 0
     bytes: int = 0
+    seconds: float = 0
 
 
 _decode = msgspec.json.Decoder(Line).decode

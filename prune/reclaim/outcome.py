@@ -11,7 +11,9 @@ State = Literal["done", "partial", "failed"]
 
 class Outcome(msgspec.Struct, frozen=True):
     """``done`` counts items of the plan; ``freed_bytes`` what left the registry's folders, in data and layer
-    files. ``trash`` is where it lies now, ``None`` when it was given back at once."""
+    files. ``trash`` is where it lies now, ``None`` when it was given back at once. ``control`` is the kind of control
+    that the registry was under, ``held_seconds`` how long nobody could push (``None`` when the registry was not ours
+    to hold), ``came_back`` whether it is as it was."""
 
     run: str
     plan_digest: str
@@ -21,6 +23,9 @@ class Outcome(msgspec.Struct, frozen=True):
     freed_bytes: int
     trash: str | None
     message: str = ""
+    control: str = ""
+    held_seconds: float | None = None
+    came_back: bool = True
 
 
 class Restored(msgspec.Struct, frozen=True):
