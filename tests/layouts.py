@@ -22,6 +22,13 @@ class Layout:
         (root / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
         self._entries: list[dict] = []
 
+    @property
+    def source(self) -> str:
+        return f"oci:{self.root}"
+
+    def path(self, digest: str) -> Path:
+        return self.root / "blobs" / digest.replace(":", "/")
+
     def blob(self, body: bytes) -> dict:
         encoded = hashlib.sha256(body).hexdigest()
         (self.root / "blobs/sha256" / encoded).write_bytes(body)
@@ -59,15 +66,34 @@ class Layout:
         self._tag(made, tag)
         return made
 
-    def index(self, *images: dict, tag: str) -> dict:
+    def index(self, *images: dict, tag: str | None) -> dict:
         document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(images)}
         made = {"mediaType": OCI_INDEX, **self.blob(json.dumps(document).encode())}
         self._tag(made, tag)
         return made
 
+    def artifact(self, subject: dict, name: str, tag: str | None = None) -> dict:
+        """Something that refers to ``subject``, as a signature does."""
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": "application/x.test",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", **self.blob(b"{}")},
+            "layers": [{"mediaType": "text/plain", **self.blob(name.encode())}],
+            "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
+        }
+        made = {"mediaType": OCI_MANIFEST, **self.blob(json.dumps(document).encode())}
+        if tag is None:
+            self.entry(made)
+        self._tag(made, tag)
+        return made
+
+    def entry(self, descriptor: dict) -> None:
+        """Add an entry to the index, with a name only if the descriptor has one."""
+        self._entries.append(descriptor)
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._entries}
+        (self.root / "index.json").write_text(json.dumps(document))
+
     def _tag(self, descriptor: dict, tag: str | None) -> None:
         if tag is not None:
-            annotated = {**descriptor, "annotations": {"org.opencontainers.image.ref.name": tag}}
-            self._entries.append(annotated)
-            document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._entries}
-            (self.root / "index.json").write_text(json.dumps(document))
+            self.entry({**descriptor, "annotations": {"org.opencontainers.image.ref.name": tag}})

@@ -119,7 +119,10 @@ def _fate(snapshot: Snapshot, chosen: Selection, name: str, request: Request, no
 def _fresh(
     snapshot: Snapshot, repository: Repository, graph: RepositoryGraph, request: Request, now: int
 ) -> tuple[set[Digest], set[str]]:
-    """Rule 7: manifests and companion tags too young, or of unknown age, to be swept as garbage."""
+    """Rule 7: manifests and companion tags too young, or of unknown age, to be swept as garbage. In a layout
+    without a single name nothing is: there the entries themselves are what it is for."""
+    if snapshot.kind == "oci-layout" and not any(one.tags for one in snapshot.repositories.values()):
+        return set(graph.present), set()
     limit = now - request.grace
     fresh = set()
     for digest in graph.present:

@@ -12,12 +12,23 @@ from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
 from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
+from prune.reclaim.layout_index import prepare, replace, still_gone
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
-from prune.reclaim.steps import ORDER, Step, StorageSource, index_rewrites, note_of, steps_for, still_true
+from prune.reclaim.steps import (
+    ORDER,
+    Step,
+    StorageSource,
+    index_rewrites,
+    is_in_index,
+    note_of,
+    steps_for,
+    still_true,
+)
 from prune.reclaim.trash import discard
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
+from prune.sources.oci_layout.source import INDEX, OciLayout
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
@@ -68,7 +79,7 @@ def apply(
 
 def storage_of(source: Source) -> StorageSource:
     """Return ``source`` when plans are carried out on its files; raise ``Refused`` otherwise."""
-    if isinstance(source, StorageV1 | StorageV2):
+    if isinstance(source, StorageV1 | StorageV2 | OciLayout):
         return source
     raise Refused(f"Cleaning up {source.kind} is not supported yet.")
 
@@ -99,6 +110,7 @@ class _Run:
         self.report = report
         self.finished = False
         self.skipped: list[Skipped] = []
+        self.returned: list[Skipped] = []
         self.lost = 0
         """How many items of the plan the skipped ones are."""
         self.unwritten: list[Line] = []
@@ -118,6 +130,7 @@ class _Run:
                 self._finish_rewrites()
                 steps = steps_for(self.source, drift.items, snapshot)
                 steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
+                steps = self._with_index(steps, drift.items, snapshot)
                 # Between this look and the moves nothing can have come: if somebody can push, it is seen here.
                 held.look_now()
                 self._move_all(steps, held)
@@ -143,13 +156,16 @@ class _Run:
         """Scan, and judge what is left of the plan; raise ``Stale`` when that is nothing."""
         report = held.reporting(self.report) if held is not None else self.report
         snapshot = self.source.scan(report, known=known, configs=False)
-        drift = check(self.plan, snapshot, now=int(time.time()))
+        plan = self.plan
+        if INDEX in self.moved:
+            plan, self.returned = still_gone(plan, snapshot)
+        drift = check(plan, snapshot, now=int(time.time()))
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(_why_stale(drift))
         return snapshot, drift
 
     def _begin(self, drift: Drift, words: str) -> None:
-        self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)]
+        self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)] + self.returned
         self.lost = len(self.skipped)
         if not self.moved:
             self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
@@ -226,6 +242,14 @@ class _Run:
                 added.append(Step("index", rewrite.item, rewrite.path, counts=0, content=content))
         return sorted([*steps, *added], key=lambda step: ORDER.index(step.kind))
 
+    def _with_index(self, steps: list[Step], items: Deletions, snapshot: Snapshot) -> list[Step]:
+        """Add the index of an OCI layout without the entries that go, ready in the run's folder; first of all."""
+        if not isinstance(self.source, OciLayout) or not any(map(is_in_index, steps)):
+            return steps
+        step, body = prepare(self.source, items, snapshot)
+        self.store.write(self.journal.fresh(step.path), body)
+        return [step, *steps]
+
     def _finish_rewrites(self) -> None:
         """Put the successors in place of lists that were moved away right before a crash."""
         for step in self.moved.values():
@@ -264,6 +288,11 @@ class _Run:
 
     def _move(self, step: Step) -> str:
         """Move one thing into the trash after a last look; return why not."""
+        if step.kind == "layout-index":
+            replace(self.store, step, self.journal.trash(step.path), self.journal.fresh(step.path))
+            return ""
+        if is_in_index(step):
+            return ""  # it went with the index
         why = still_true(self.store, step)
         if why:
             return why
@@ -284,7 +313,8 @@ def _batches(steps: list[Step]) -> Iterator[list[Step]]:
     """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
     batch: list[Step] = []
     for step in steps:
-        if batch and (step.kind != batch[0].kind or len(batch) >= BATCH):
+        with_index = is_in_index(step) and batch and batch[0].kind == "layout-index"
+        if batch and not with_index and (step.kind != batch[0].kind or len(batch) >= BATCH):
             yield batch
             batch = []
         batch.append(step)

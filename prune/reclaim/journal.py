@@ -11,7 +11,8 @@ import msgspec
 from prune.model.digest import Digest, short
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
-from prune.reclaim.steps import Step
+from prune.reclaim.layout_index import was_replaced
+from prune.reclaim.steps import Step, is_in_index
 from prune.sources.stores.base import Store
 
 #: Everything of ours lies in this folder of the store; no scan counts it and no registry reads it.
@@ -117,6 +118,8 @@ def read_record(journal: Journal) -> Record:
             case "begin":
                 record.begin = record.begin or line
             case "intent":
+                if line.steps and line.steps[0].kind == "layout-index":
+                    _forget_entries(record)
                 record.intents.update((step.path, step) for step in line.steps)
             case "moved":
                 record.moved.update((p, record.intents[p]) for p in line.paths if p in record.intents)
@@ -136,9 +139,23 @@ def read_record(journal: Journal) -> Record:
                 record.emptied = line
     if not record.finished and not record.restoring and record.restored is None:
         for path, step in record.intents.items():
-            if path not in record.moved and journal.store.kind(journal.trash(path)) is not None:
+            if path in record.moved or is_in_index(step):
+                continue
+            if step.kind == "layout-index":
+                if was_replaced(journal.store, step, journal.trash(path), journal.fresh(path)):
+                    # Every entry that was to go went in the same instant.
+                    record.moved.update((p, one) for p, one in record.intents.items() if is_in_index(one))
+                    record.moved[path] = step
+            elif journal.store.kind(journal.trash(path)) is not None:
                 record.moved[path] = step
     return record
+
+
+def _forget_entries(record: Record) -> None:
+    """Drop what an index that was never put in place would have taken: this intent comes instead of that."""
+    for path, step in list(record.intents.items()):
+        if is_in_index(step) and path not in record.moved:
+            del record.intents[path]
 
 
 def run_names(store: Store) -> list[str]:

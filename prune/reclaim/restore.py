@@ -10,9 +10,10 @@ from prune.plan.drift import Skipped
 from prune.reclaim.apply import BATCH, storage_of
 from prune.reclaim.engine import restore_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
+from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
 from prune.reclaim.registry import restore_registry
-from prune.reclaim.steps import MAX_INDEX_BYTES, Step
+from prune.reclaim.steps import MAX_INDEX_BYTES, Step, content_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v2.source import RegistryV2
@@ -49,6 +50,8 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
 
 def _put_back(store: Store, journal: Journal, record: Record, report: Report) -> Restored:
     steps = list(reversed(record.moved.values()))
+    # The index of an OCI layout comes after the blobs, and its entries are judged when it is there.
+    steps.sort(key=lambda step: 2 if is_in_index(step) else int(step.kind == "layout-index"))
     done, skipped = 0, list[Skipped]()
     now = int(time.time())
     try:
@@ -60,6 +63,8 @@ def _put_back(store: Store, journal: Journal, record: Record, report: Report) ->
             for step in steps[start : start + BATCH]:
                 odd = [] if step.path in record.back else list(_return(store, journal, step))
                 skipped += odd
+                if is_in_index(step):
+                    odd = [one for one in skipped if one.item == step.item]
                 if not odd:
                     back.append(step.path)
                     done += step.counts
@@ -77,6 +82,11 @@ def _put_back(store: Store, journal: Journal, record: Record, report: Report) ->
 def _return(store: Store, journal: Journal, step: Step) -> Iterator[Skipped]:
     """Put one thing back; yield what of it has to stay in the trash, and why."""
     trash = journal.trash(step.path)
+    if is_in_index(step):
+        return
+    if step.kind == "layout-index":
+        yield from bring_back(store, step, trash, journal.fresh(step.path))
+        return
     if store.kind(trash) is None:
         if store.kind(step.path) is None:
             yield Skipped(step.item, "it is neither in the trash nor in its place")
@@ -96,14 +106,13 @@ def _merge(store: Store, trash: str, path: str, step: Step) -> Iterator[Skipped]
         store.move(trash, path)
     elif here != store.kind(trash):
         yield Skipped(step.item, f"{path} is something else now")
+    elif step.kind in ("blob", "layout-blob", "image"):
+        # Named by its content: what was pushed again is the same thing.
+        if _size(store, content_of(step, path)) != _size(store, content_of(step, trash)):
+            yield Skipped(step.item, "something of another size is in its place now")
     elif here == "file":
         if not _equal(store, trash, path):
             yield Skipped(step.item, f"{path} was changed since")
-    elif step.kind in ("blob", "image"):
-        # Named by its content: what was pushed again is the same thing.
-        file = "data" if step.kind == "blob" else "layer"
-        if _size(store, f"{path}/{file}") != _size(store, f"{trash}/{file}"):
-            yield Skipped(step.item, "something of another size is in its place now")
     elif path.rpartition("/")[0].endswith("_manifests/tags"):
         if not _equal(store, f"{trash}/current/link", f"{path}/current/link"):
             name = step.item if step.kind == "tag" else f"{step.item}:{path.rpartition('/')[2]}"

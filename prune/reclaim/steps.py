@@ -10,14 +10,27 @@ from prune.model.digest import Digest
 from prune.model.errors import Unreadable
 from prune.model.plan import Deletions
 from prune.model.snapshot import Snapshot
+from prune.sources.oci_layout.source import INDEX, OciLayout, blob_path
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2 import layout
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
 
-type StorageSource = StorageV1 | StorageV2
+type StorageSource = StorageV1 | StorageV2 | OciLayout
 
-Kind = Literal["repository", "tag", "tag-note", "index", "manifest", "layer-link", "image", "blob", "upload"]
+Kind = Literal[
+    "layout-index",
+    "repository",
+    "tag",
+    "tag-note",
+    "index",
+    "manifest",
+    "layer-link",
+    "image",
+    "blob",
+    "layout-blob",
+    "upload",
+]
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,7 +38,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``item`` names it for people, ``expect`` is what must still be true of it (the digest of a tag, the size of a
     blob or layer), ``counts`` how many items of the plan it carries out, ``size`` the bytes that leave with it.
-    ``content`` is the sha256 of the file that takes its place (only for an index of V1).
+    ``content`` is the sha256 of the file that takes its place (only for an index).
     """
 
     kind: Kind
@@ -39,6 +52,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 #: What goes first. Within one kind the order is the plan's.
 ORDER: tuple[Kind, ...] = (
+    "layout-index",
     "repository",
     "tag",
     "tag-note",
@@ -47,13 +61,20 @@ ORDER: tuple[Kind, ...] = (
     "layer-link",
     "image",
     "blob",
+    "layout-blob",
     "upload",
 )
 
 
 def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> list[Step]:
     """Return the moves that carry ``items`` out, in their order."""
-    steps = _v1(source, items) if isinstance(source, StorageV1) else _v2(source, items, snapshot)
+    match source:
+        case StorageV1():
+            steps = _v1(source, items)
+        case StorageV2():
+            steps = _v2(source, items, snapshot)
+        case OciLayout():
+            steps = _layout(items)
     return sorted(steps, key=lambda step: ORDER.index(step.kind))
 
 
@@ -117,6 +138,29 @@ def _v1(source: StorageV1, items: Deletions) -> list[Step]:
     return steps
 
 
+def _layout(items: Deletions) -> list[Step]:
+    steps = [Step("repository", name, in_index(name)) for name in items.repositories]
+    for tag in items.tags:
+        name = f"{tag.repository}:{tag.tag}"
+        steps.append(Step("tag", name, in_index(name), expect=tag.digest))
+    for manifest in items.manifests:
+        name = f"{manifest.repository}@{manifest.digest}"
+        steps.append(Step("manifest", name, in_index(name)))
+    for blob in items.blobs:
+        steps.append(Step("layout-blob", blob.digest, blob_path(blob.digest), expect=str(blob.size), size=blob.size))
+    return steps
+
+
+def in_index(name: str) -> str:
+    """Return the path of an entry of an OCI layout's index: no file of its own, it goes when the index is written."""
+    return f"{INDEX}#{name}"
+
+
+def is_in_index(step: Step) -> bool:
+    """Tell whether a step is carried out by writing the index of an OCI layout anew."""
+    return step.path.startswith(f"{INDEX}#")
+
+
 def note_of(tag: Step) -> Step:
     """Return the step for the file in which V1 notes when a tag was written; it goes with the tag."""
     folder, _, name = tag.path.rpartition("/")
@@ -162,7 +206,7 @@ def still_true(store: Store, step: Step) -> str:
     match step.kind:
         case "tag":
             return _tag_moved(store, step)
-        case "blob" | "image":
+        case "blob" | "layout-blob" | "image":
             return _content_changed(store, step)
         case "index" | "tag-note":
             return "" if store.kind(step.path) == "file" else "it is not there"
@@ -182,10 +226,16 @@ def _tag_moved(store: Store, step: Step) -> str:
     return "" if points_at == step.expect else "it was moved a moment ago"
 
 
+def content_of(step: Step, path: str) -> str:
+    """Return the file that holds the bytes of a blob or image that lies at ``path``."""
+    if step.kind == "layout-blob":
+        return path
+    return f"{path}/{'data' if step.kind == 'blob' else 'layer'}"
+
+
 def _content_changed(store: Store, step: Step) -> str:
-    file = "data" if step.kind == "blob" else "layer"
     try:
-        size = store.stat(f"{step.path}/{file}").size
+        size = store.stat(content_of(step, step.path)).size
     except FileNotFoundError:
         if step.kind == "image" and step.expect == "0" and store.kind(step.path) == "folder":
             size = 0

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 
+from prune.model.digest import HEX_LENGTH
 from prune.model.errors import Refused
 from prune.reclaim.engine import SAVED, engine_state
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
@@ -10,6 +11,7 @@ from prune.reclaim.outcome import Emptied, TrashRun
 from prune.reclaim.registry import state_of
 from prune.sources.base import Source
 from prune.sources.docker_engine.source import DockerEngine
+from prune.sources.oci_layout.source import OciLayout
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
@@ -60,12 +62,14 @@ def discard(journal: Journal) -> int:
     store = journal.store
     journal.add(Line("emptying", int(time.time())))
     size = 0
+    layout_blobs = {journal.trash(f"blobs/{algorithm}") for algorithm in HEX_LENGTH}
     for part in ("files", "new", "undone"):
         folder = f"{journal.folder}/{part}"
         if store.kind(folder) is None:
             continue
         for path, stat in store.files(folder):
-            if path.rpartition("/")[2] in ("data", "layer", SAVED):
+            parent, _, name = path.rpartition("/")
+            if name in ("data", "layer", SAVED) or parent in layout_blobs:
                 size += stat.size
         store.remove(folder)
     journal.add(Line("emptied", int(time.time()), bytes=size))
@@ -73,7 +77,7 @@ def discard(journal: Journal) -> int:
 
 
 def _store(source: Source) -> Store:
-    if isinstance(source, StorageV1 | StorageV2):
+    if isinstance(source, StorageV1 | StorageV2 | OciLayout):
         return source.store
     if isinstance(source, RegistryV2):
         return state_of(source)

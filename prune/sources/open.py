@@ -23,6 +23,8 @@ def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: A
         return _open_storage(rest, workers)
     if scheme in ("http", "https"):
         return _open_registry(text, timeout, access or access_from_environment())
+    if scheme == "oci":
+        return _open_layout(rest)
     if scheme == "docker":
         from prune.sources.docker_engine.client import engine_url
         from prune.sources.docker_engine.source import DockerEngine
@@ -48,15 +50,27 @@ def _open_registry(text: str, timeout: float, access: Access) -> Source:
     return RegistryV2(base, within, credentials, options, access.state)
 
 
-def _open_storage(path: str, workers: int) -> Source:
-    from prune.sources.stores.disk import DiskStore
+def _open_layout(path: str) -> Source:
+    from prune.sources.oci_layout.source import OciLayout
 
+    return OciLayout(_folder(path, "an OCI layout"))
+
+
+def _folder(path: str, of: str) -> str:
+    """Return ``path`` made absolute; raise ``SourceError`` unless it is a folder that can be read."""
     root = os.path.abspath(path)
     if not os.path.isdir(root):
         what = "is not a folder" if os.path.lexists(root) else "does not exist"
-        raise SourceError(f"{root} {what}; give the root folder of a registry's storage.")
+        raise SourceError(f"{root} {what}; give the root folder of {of}.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise SourceError(f"{root} cannot be read; run this as a user who may, for instance the registry's.")
+    return root
+
+
+def _open_storage(path: str, workers: int) -> Source:
+    from prune.sources.stores.disk import DiskStore
+
+    root = _folder(path, "a registry's storage")
     v2 = _v2_base(root)
     v1 = os.path.isdir(os.path.join(root, "images")) and os.path.isdir(os.path.join(root, "repositories"))
     store = DiskStore(root)

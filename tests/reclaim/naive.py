@@ -38,3 +38,31 @@ def v1_pulled(root: Path) -> dict[tuple[str, str], dict[str, bytes]]:
         layers = {id_: (root / "images" / id_ / "layer").read_bytes() for id_ in ids}
         found[f"{path.parents[1].name}/{path.parent.name}", path.name[4:]] = layers
     return found
+
+
+def layout_pulled(root: Path) -> dict[tuple[str, str], dict[str, bytes]]:
+    """Every name of an OCI layout with the bytes of all that a copy of it fetches, and of what refers to that."""
+
+    def read(digest: str) -> bytes:
+        return (root / "blobs" / digest.replace(":", "/")).read_bytes()
+
+    def fetch(digest: str) -> dict[str, bytes]:
+        found = {digest: read(digest)}
+        document = json.loads(found[digest])
+        for part in (*document.get("layers", ()), *([document["config"]] if "config" in document else ())):
+            found[part["digest"]] = read(part["digest"])
+        for child in document.get("manifests", ()):
+            found |= fetch(child["digest"])
+        for entry in listed:
+            if json.loads(read(entry["digest"])).get("subject", {}).get("digest") == digest:
+                found |= fetch(entry["digest"])
+        return found
+
+    listed = json.loads((root / "index.json").read_text())["manifests"]
+    found = {}
+    for entry in listed:
+        name = entry.get("annotations", {}).get("org.opencontainers.image.ref.name")
+        if name is not None:
+            repository, colon, tag = name.rpartition(":")
+            found[repository if colon else root.name, tag] = fetch(entry["digest"])
+    return found

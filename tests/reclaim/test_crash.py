@@ -17,7 +17,8 @@ from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
 from tests.reclaim.conftest import fill
-from tests.reclaim.naive import pulled
+from tests.reclaim.naive import layout_pulled, pulled
+from tests.reclaim.test_oci_layout import TEAM, shop
 from tests.stores import V1Store, V2Store, age, seed_branch, tree
 
 #: Runs in a process of its own and kills itself before the n-th call that writes.
@@ -54,11 +55,15 @@ def v1_case(root):
     return store, ("library/seed:version1",), True
 
 
+def layout_case(root):
+    return shop(root), (f"{TEAM}:2.0", "registry:1.0", "registry:multi"), True
+
+
 def left(root):
     """The tree after an apply; lists that it wrote anew are of the moment when it did."""
     found = tree(root)
     for path in found:
-        if path.endswith(("_index_images", "_images_list")):
+        if path.endswith(("_index_images", "_images_list", "index.json")):
             found[path] = found[path][-1]
     return found
 
@@ -72,20 +77,22 @@ def killed_after(number: int, *arguments: str) -> bool:
     return done.returncode != 0
 
 
-@pytest.mark.parametrize("case", [v1_case, v2_case])
+@pytest.mark.parametrize("case", [v1_case, v2_case, layout_case])
 def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
     original = tmp_path / "original"
-    _, refs, sweep = case(original)
+    store, refs, sweep = case(original)
+    # The index of a layout is a new file each time that it is written.
+    whole = left if case is layout_case else tree
     # The trash remembers the store by its path, so each try happens at the same place.
     root = tmp_path / "registry"
-    source = f"storage:{root}"
+    source = store.source.replace(str(original), str(root))
 
     def anew():
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(original, root, symlinks=True)
 
     anew()
-    before = tree(root)
+    before = whole(root)
     opened = open_source(source)
     plan = make_plan(opened.scan(), Request(refs, sweep, grace=3600), now=int(time.time()))
     file = tmp_path / "plan.json"
@@ -100,13 +107,15 @@ def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
         if case is v2_case:
             kept = pulled(V2Store(root))  # whatever still has a tag can be pulled, at any moment
             assert ("copy/of/app", "1.0") in kept
+        elif case is layout_case:
+            assert (root.name, "stable") in layout_pulled(root)
         resumed = apply(open_source(source), plan, stopped="test")
         assert (resumed.state, resumed.done, resumed.freed_bytes) == ("done", outcome.done, outcome.freed_bytes), (
             steps
         )
         assert left(root) == expected
         assert restore(open_source(source), resumed.run).state == "done"
-        assert tree(root) == before
+        assert whole(root) == before
         steps += 1
         anew()
     assert steps > 10
@@ -117,7 +126,7 @@ def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
     while killed_after(back, "restore", source, outcome.run):
         restored = restore(open_source(source), outcome.run)
         assert (restored.state, restored.done) == ("done", outcome.done)
-        assert tree(root) == before
+        assert whole(root) == before
         back += 1
         anew()
         apply(open_source(source), plan, stopped="test")
@@ -125,11 +134,12 @@ def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("case", [v1_case, v2_case])
+@pytest.mark.parametrize("case", [v1_case, v2_case, layout_case])
 def test_a_disk_that_fails_at_the_nth_call(tmp_path, case, error, monkeypatch):
     root = tmp_path / "registry"
     store, refs, sweep = case(root)
-    before = tree(root)
+    whole = left if case is layout_case else tree
+    before = whole(root)
     opened = open_source(store.source)
     plan = make_plan(opened.scan(), Request(refs, sweep, grace=3600), now=int(time.time()))
     expected = None
@@ -153,7 +163,7 @@ def test_a_disk_that_fails_at_the_nth_call(tmp_path, case, error, monkeypatch):
         source.store = Broken(source.store, number, error)
         if restore(source, resumed.run).state == "failed":
             assert restore(open_source(store.source), resumed.run).state == "done"
-        assert tree(root) == before
+        assert whole(root) == before
         number += 1
     assert number > 10
 

@@ -69,10 +69,14 @@ class Contents:
                 return
         self.configs[digest] = config
 
+    def path(self, digest: Digest) -> str:
+        """Return where the bytes of a blob lie."""
+        return blob_folder(self.base, digest) + "/data"
+
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return the bytes of a blob; raise ``Unreadable`` when they are missing, too many, or not its own."""
         try:
-            body = self.store.read(blob_folder(self.base, digest) + "/data", limit)[0]
+            body = self.store.read(self.path(digest), limit)[0]
         except (FileNotFoundError, NotADirectoryError):
             raise Unreadable(MISSING) from None
         except OSError as error:

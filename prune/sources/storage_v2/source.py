@@ -1,13 +1,14 @@
 """The source `storage-v2`."""
 
-from prune.model.digest import Digest, parse_digest, short
-from prune.model.snapshot import Repository, Snapshot, SourceKind
+from prune.model.digest import parse_digest
+from prune.model.snapshot import Snapshot, SourceKind
 from prune.sources.base import Capabilities, Progress, Report, silent
 from prune.sources.storage_v2.blobs import blob_prefixes
-from prune.sources.storage_v2.contents import MISSING, Contents
+from prune.sources.storage_v2.contents import Contents
 from prune.sources.storage_v2.findings import Findings
+from prune.sources.storage_v2.judge import Judge, settled
 from prune.sources.storage_v2.layout import repository_folder
-from prune.sources.storage_v2.part import Part, read_parts
+from prune.sources.storage_v2.part import read_parts
 from prune.sources.storage_v2.repositories import RepositoryReader, find_repositories
 from prune.sources.stores.base import Store
 
@@ -49,7 +50,8 @@ class StorageV2:
         findings.problems += part.problems
         findings.blocked |= part.blocked
         report(Progress("putting it together", 0))
-        judge = _Judge(part, RepositoryReader(self.store, self.base, findings), findings, self.base)
+        reader = RepositoryReader(self.store, self.base, findings)
+        judge = Judge(part, findings, lambda name: repository_folder(self.base, name), reader.layer_time)
         for repository in part.repositories:
             judge.look(repository)
         for digest, what in part.odd_configs.items():
@@ -58,7 +60,7 @@ class StorageV2:
         return Snapshot(
             source=self.name,
             kind=self.kind,
-            repositories={repository.name: _settled(repository, findings) for repository in by_name},
+            repositories={repository.name: settled(repository, findings) for repository in by_name},
             manifests=part.manifests,
             configs=part.configs,
             blobs=part.blobs,
@@ -68,68 +70,3 @@ class StorageV2:
     def read_blob(self, digest: str, limit: int) -> bytes:
         """See ``Source``."""
         return Contents(self.store, self.base, None).read(parse_digest(digest), limit)
-
-
-class _Judge:
-    """Looks at repositories when everything was read: which manifests and blobs are not there?"""
-
-    def __init__(self, part: Part, reader: RepositoryReader, findings: Findings, base: str) -> None:
-        self.part = part
-        self.present = part.blobs.keys()
-        self.reader = reader
-        self.findings = findings
-        self.base = base
-
-    def look(self, repository: Repository) -> None:
-        """Judge the manifests of a repository, and find the age of links that none of them explains."""
-        name = repository.name
-        where = repository_folder(self.base, name)
-        explained: set[Digest] = set()
-        seen: set[Digest] = set()
-        pending = [*repository.revisions, *repository.tags.values()]
-        while pending:
-            digest = pending.pop()
-            if digest in seen:
-                continue
-            seen.add(digest)
-            manifest = self.part.manifests.get(digest)
-            if manifest is None or digest not in self.present:
-                what = self.part.unreadable.get(digest, "is not what it was" if digest in self.present else MISSING)
-                self.findings.block_repository(name, f"{where}@{digest}", f"(a manifest) {what}")
-                continue
-            pending += [child.digest for child in manifest.children]
-            explained.update(manifest.blobs())
-        if not self.present >= explained:
-            self._missing(name, where, seen)
-        for tag, digest in repository.tags.items():
-            if digest not in repository.revisions and digest in self.part.manifests:
-                what = "points at a manifest that this repository does not serve"
-                self.findings.note(f"{where}:{tag}", what, "it is kept", name)
-        for digest in repository.layer_links.keys() - explained:
-            repository.layer_links[digest] = self.reader.layer_time(name, digest)
-
-    def _missing(self, name: str, where: str, digests: set[Digest]) -> None:
-        for digest in digests:
-            manifest = self.part.manifests.get(digest)
-            if manifest is None:
-                continue
-            foreign = {layer.digest for layer in manifest.layers if layer.urls}
-            for blob in dict.fromkeys(manifest.blobs()):
-                if blob not in self.present and blob not in foreign:
-                    what = f"needs {short(blob)}, which is missing"
-                    self.findings.note(f"{where}@{digest}", what, "it cannot be pulled", name)
-
-
-def _settled(repository: Repository, findings: Findings) -> Repository:
-    """Return the repository with the verdict whether all of it could be read."""
-    if repository.name not in findings.blocked:
-        return repository
-    return Repository(
-        name=repository.name,
-        tags=repository.tags,
-        tag_times=repository.tag_times,
-        revisions=repository.revisions,
-        layer_links=repository.layer_links,
-        uploads=repository.uploads,
-        complete=False,
-    )

@@ -128,7 +128,8 @@ class DiskStore:
     # ---- writing ------------------------------------------------------------------------------------------
 
     def write(self, path: str, body: bytes) -> None:
-        """See ``Store``. The bytes lie in a temporary file beside it until they are on the disk."""
+        """See ``Store``. The bytes lie in a temporary file beside it until they are on the disk. What is replaced
+        hands its permissions on, and its owner where that is allowed."""
         target = self._at(path)
         self._make_folder(os.path.dirname(target))
         temporary = f"{target}.{os.getpid()}.new"
@@ -138,6 +139,7 @@ class DiskStore:
             )
             try:
                 _write_all(descriptor, body)
+                _be_like(descriptor, target)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -257,6 +259,17 @@ class DiskStore:
 
 def _by_name(entry: Entry) -> str:
     return entry.name
+
+
+def _be_like(descriptor: int, path: str) -> None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if modes.S_ISREG(status.st_mode):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+        os.fchmod(descriptor, modes.S_IMODE(status.st_mode))
 
 
 def _write_all(descriptor: int, body: bytes) -> None:
