@@ -82,6 +82,12 @@ http:
         finally:
             connection.close()
 
+    def put_manifest(self, repo: str, reference: str, kind: str, body: bytes) -> None:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.request("PUT", f"/v2/{repo}/manifests/{reference}", body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            assert answer.status == 201, answer.read()
+
     def get(self, path: str) -> tuple[int, bytes]:
         status, _, body = self.request("GET", path)
         return status, body

@@ -1,5 +1,6 @@
 """Real registries behind htpasswd and TLS, filled by real pushes."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -43,10 +44,20 @@ def fill(folder: Path, host: str) -> Layout:
     return layout
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """A store and the layout that filled it, pushed once for all tests."""
+    folder = tmp_path_factory.mktemp("filled")
+    with registry(folder / "store", folder) as started:
+        fill(folder, started.host)
+    return folder
+
+
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, filled):
+    for part in ("store", "layout"):
+        shutil.copytree(filled / part, tmp_path / part)
     with registry(tmp_path / "store", tmp_path) as started:
-        fill(tmp_path, started.host)
         yield started
 
 

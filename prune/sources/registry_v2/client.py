@@ -44,6 +44,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     url: str
+    attempts: int = 1
+    """After more than one, what a request asked for may have been done although an answer was lost."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -98,6 +100,8 @@ class Client:
         self._basic = False
         self._bearer: Challenge | None = None
         self.requests = 0
+        self.referrers_api: bool | None = None
+        """Whether the registry lists referrers (OCI 1.1); ``None`` until it was tried."""
         self._failures = 0
 
     async def __aenter__(self) -> Self:
@@ -182,7 +186,7 @@ class Client:
                 continue
             self._gate.fine()
             self._failures = 0
-            return answer
+            return msgspec.structs.replace(answer, attempts=attempt) if attempt > 1 else answer
 
     async def _once(
         self, method: str, url: str, authorization: str, headers: dict[str, str], body: bytes | None, limit: int

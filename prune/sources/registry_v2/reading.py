@@ -1,7 +1,7 @@
 """Reading a registry: catalog, tags, manifests, configs, referrers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from prune.model.manifest import (
 )
 from prune.model.reference import is_repository_name, is_tag_name
 from prune.model.snapshot import Repository, Snapshot
-from prune.sources.base import Progress, Report
+from prune.sources.base import Progress, Report, silent
 from prune.sources.registry_v2.client import Answer, Client, Denied, quoted
 from prune.sources.storage_v2.findings import Findings
 
@@ -39,21 +39,30 @@ class NoCatalog(SourceError):
     """The registry does not list its repositories."""
 
 
+class _Missing(Unreadable):
+    """There is no such manifest in this repository."""
+
+
 class Reader:
     """Reads one registry into the parts of a snapshot; what cannot be read becomes a finding."""
 
-    def __init__(self, client: Client, known: Snapshot | None, report: Report, *, configs: bool) -> None:
+    def __init__(self, client: Client, known: Snapshot | None, report: Report = silent, *, configs: bool) -> None:
         self.client = client
         self.known_manifests = known.manifests if known else {}
         self.known_configs = known.configs if known else {}
         self.rescan = known is not None
+        self.there: Mapping[str, Collection[Digest]] = {}
+        """Manifests, by repository, that are taken to be there still, if it is known what they say."""
+        self.standing: Mapping[str, Mapping[str, Digest]] = {}
+        """Tags, by repository, that are taken to point where they did."""
+        self.also: Mapping[str, Collection[Digest]] = {}
+        """Manifests, by repository, to look for although no tag may lead to them."""
         self.report = report
         self.with_configs = configs
         self.findings = Findings()
         self.manifests: dict[Digest, Manifest] = {}
         self.configs: dict[Digest, ImageConfig] = {}
-        self.referrers_api: bool | None = None
-        self._fetching: dict[Digest, asyncio.Future[Manifest | None]] = {}
+        self._seen: set[tuple[str, Digest]] = set()
         self._tags = 0
         self._done = 0
 
@@ -152,6 +161,7 @@ class Reader:
             if digest is not None:
                 tags[tag] = digest
         pending = list(dict.fromkeys(tags.values()))
+        pending += await self._untagged(name, [one for one in self.also.get(name, ()) if one not in tags.values()])
         while pending:
             following: list[Digest] = []
             fresh = [digest for digest in pending if digest not in revisions]
@@ -167,12 +177,18 @@ class Reader:
     async def _tag(self, name: str, tag: str) -> Digest | None:
         """Return what a tag points at; reads its manifest unless it is known."""
         where = f"{name}:{tag}"
+        stood = self.standing.get(name, {}).get(tag, "")
+        if stood in self.known_manifests:
+            self.manifests.setdefault(stood, self.known_manifests[stood])
+            self._seen.add((name, stood))
+            return stood
         try:
             if self.rescan:
                 answer = await self._ask("HEAD", name, tag)
                 digest = answer.headers.get("docker-content-digest", "")
                 if answer.status == 200 and is_digest(digest) and digest in self.known_manifests:
                     self.manifests.setdefault(digest, self.known_manifests[digest])
+                    self._seen.add((name, digest))
                     await self._config(name, self.manifests[digest])
                     return digest
             answer = await self._ask("GET", name, tag)
@@ -187,6 +203,21 @@ class Reader:
             self.findings.block_repository(name, where, str(error))
             return None
         return digest
+
+    async def _untagged(self, name: str, digests: list[Digest]) -> list[Digest]:
+        """Return which of ``digests`` the repository holds; reads those that are not known."""
+
+        async def there(digest: Digest) -> bool:
+            try:
+                await self._manifest(name, digest)
+            except _Missing:
+                return False
+            except (Unreadable, Denied) as error:
+                self.findings.block_repository(name, f"{name}@{digest}", str(error))
+            return True
+
+        found = await _gather([there(digest) for digest in digests])
+        return [digest for digest, here in zip(digests, found, strict=True) if here]
 
     async def _ask(self, method: str, name: str, reference: str) -> Answer:
         return await self.client.send(
@@ -207,25 +238,25 @@ class Reader:
             kind = answer.headers.get("content-type", "").partition(";")[0].strip()
             manifest = parse_manifest(digest, answer.body, kind)
             self.manifests[digest] = manifest
+        self._seen.add((name, digest))
         await self._config(name, manifest)
         return manifest
 
     async def _manifest(self, name: str, digest: Digest) -> Manifest:
-        """Return a manifest by digest, from what is known or from the registry."""
-        if digest in self.manifests:
-            return self.manifests[digest]
-        known = self.known_manifests.get(digest)
-        if known is not None:
-            # It is known what it says; whether this repository still has it must be seen.
-            answer = await self._ask("HEAD", name, digest)
+        """Return a manifest by digest, from what is known or from the registry. What it says may be known; that this
+        repository has it must be seen."""
+        known = self.manifests.get(digest) or self.known_manifests.get(digest)
+        if known is None or not ((name, digest) in self._seen or digest in self.there.get(name, ())):
+            answer = await self._ask("GET" if known is None else "HEAD", name, digest)
+            if answer.status == 404:
+                raise _Missing("is not there")
             if answer.status != 200:
-                raise Unreadable("is not there" if answer.status == 404 else f"was answered with {answer.status}")
-            self.manifests[digest] = known
-            return known
-        answer = await self._ask("GET", name, digest)
-        if answer.status != 200:
-            raise Unreadable("is not there" if answer.status == 404 else f"was answered with {answer.status}")
-        return await self._parsed(name, digest, answer)
+                raise Unreadable(f"was answered with status {answer.status}")
+            if known is None:
+                return await self._parsed(name, digest, answer)
+        self._seen.add((name, digest))
+        self.manifests[digest] = known
+        return known
 
     async def _belongings(self, name: str, digest: Digest) -> list[Digest]:
         """Return the children and referrers of a manifest in its repository."""
@@ -236,7 +267,7 @@ class Reader:
             return []
         found = [child.digest for child in manifest.children]
         try:
-            found += await self._referrers(name, digest)
+            found += await self.referrers(name, digest)
         except (Unreadable, Denied) as error:
             self.findings.block_repository(name, f"{name}@{digest} (referrers)", str(error))
         return found
@@ -269,9 +300,9 @@ class Reader:
             effect = "its image is shown without what it is based on"
             self.findings.note(f"{name}@{config.digest} (a config)", str(error), effect, name)
 
-    async def _referrers(self, name: str, digest: Digest) -> list[Digest]:
+    async def referrers(self, name: str, digest: Digest) -> list[Digest]:
         """Return what refers to ``digest`` by the referrers API where there is one (OCI 1.1, "Listing Referrers")."""
-        if self.referrers_api is False:
+        if self.client.referrers_api is False:
             return []
         found: list[Digest] = []
         path = f"/v2/{name}/referrers/{digest}"
@@ -281,12 +312,12 @@ class Reader:
                 "GET", path, scope=f"repository:{name}:pull", headers={"Accept": OCI_INDEX}, limit=MAX_MANIFEST_BYTES
             )
             if answer.status != 200:
-                if self.referrers_api is not True and answer.status in (400, 404, 405):
-                    self.referrers_api = False
+                if self.client.referrers_api is not True and answer.status in (400, 404, 405):
+                    self.client.referrers_api = False
                     return []
                 raise Unreadable(f"was answered with status {answer.status}")
             index = parse_manifest(digest_of(answer.body), answer.body, OCI_INDEX)
-            self.referrers_api = True
+            self.client.referrers_api = True
             found += [child.digest for child in index.children]
             following = answer.headers.get("next")
             if not following:

@@ -2,15 +2,16 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import msgspec
 
+from prune.model.digest import Digest
 from prune.model.errors import SourceError, Unreadable, UsageError
 from prune.model.reference import is_repository_name
-from prune.model.snapshot import Snapshot, SourceKind
+from prune.model.snapshot import Repository, Snapshot, SourceKind
 from prune.sources.base import Capabilities, Report, silent
 from prune.sources.credentials import Credentials
 from prune.sources.registry_v2.client import Answer, Client, Options
@@ -55,26 +56,52 @@ class RegistryV2:
         *,
         known: Snapshot | None = None,
         configs: bool = True,
-        repositories: Collection[str] | None = None,
+        repositories: Mapping[str, Collection[Digest]] | None = None,
     ) -> Snapshot:
-        """See ``Source``. ``repositories`` limits the scan to these."""
+        """See ``Source``. ``repositories`` limits the scan to these, with manifests to look for, tagged or not."""
 
         async def work(client: Client) -> Snapshot:
             await ping(client)
             reader = Reader(client, known, report, configs=configs)
+            if known is not None:
+                reader.there = {name: repository.revisions for name, repository in known.repositories.items()}
+            reader.also = repositories or {}
             names = repositories if repositories is not None else await self._names(reader)
-            found = await reader.repositories(names)
-            return Snapshot(
-                source=self.name,
-                kind=self.kind,
-                repositories=dict(sorted(found.items())),
-                manifests=dict(sorted(reader.manifests.items())),
-                configs=dict(sorted(reader.configs.items())),
-                problems=tuple(sorted(set(reader.findings.problems))),
-                partial=bool(self.within) or repositories is not None,
+            return self._snapshot(
+                reader, await reader.repositories(names), partial=bool(self.within) or repositories is not None
             )
 
         return self.run(work)
+
+    async def look(
+        self,
+        client: Client,
+        name: str,
+        also: Collection[Digest],
+        known: Snapshot | None = None,
+        *,
+        but: Collection[str] | None = None,
+    ) -> Snapshot:
+        """Read one repository, as `scan` does, and the manifests ``also``, tagged or not. Content in ``known`` is not
+        read again; with ``but`` only tags that are not in ``known``, and those in ``but``, are looked at."""
+        reader = Reader(client, known, configs=False)
+        reader.also = {name: also}
+        if known is not None and but is not None and name in known.repositories:
+            before = known.repositories[name]
+            reader.there = {name: before.revisions}
+            reader.standing = {name: {tag: digest for tag, digest in before.tags.items() if tag not in but}}
+        return self._snapshot(reader, await reader.repositories([name]), partial=True)
+
+    def _snapshot(self, reader: Reader, found: dict[str, Repository], *, partial: bool) -> Snapshot:
+        return Snapshot(
+            source=self.name,
+            kind=self.kind,
+            repositories=dict(sorted(found.items())),
+            manifests=dict(sorted(reader.manifests.items())),
+            configs=dict(sorted(reader.configs.items())),
+            problems=tuple(sorted(set(reader.findings.problems))),
+            partial=partial,
+        )
 
     async def _names(self, reader: Reader) -> list[str]:
         if not self.within:
