@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prune.commands.output import human_bytes, print_table, progress_bar, say
+from prune.commands.policy_file import read_facts_file, read_policy_file
 from prune.commands.source import add_source, open_chosen
 from prune.model.digest import short
 from prune.model.duration import parse_duration
@@ -24,7 +25,10 @@ def arguments(parser: ArgumentParser) -> None:
         help="repo, repo:tag or repo@sha256:…; may be repeated",
     )
     parser.add_argument("--sweep", action="store_true", help="also what nothing references already")
-    parser.add_argument("--policy", metavar="FILE", help="what a retention policy says")
+    parser.add_argument("--policy", metavar="FILE", help="what a retention policy (YAML or JSON) lets go")
+    parser.add_argument(
+        "--facts", metavar="FILE", help="JSON: times of pushes and pulls, and what is in use, for the policy"
+    )
     parser.add_argument(
         "--grace", default="24h", metavar="AGE", help="nothing younger is taken as garbage (default 24h)"
     )
@@ -46,12 +50,25 @@ def run(options: Namespace) -> int:
         Reference.parse(text)
     grace = parse_duration(options.grace)
     now = parse_time(options.now) if options.now else int(time.time())
+    if options.facts and not options.policy:
+        raise UsageError("--facts is for a policy; add --policy FILE.")
+    policy = read_policy_file(options.policy) if options.policy else None
+    facts = read_facts_file(options.facts) if policy is not None else None
     report, bar = progress_bar()
-    snapshot = open_chosen(options).scan(report, configs=False)
+    snapshot = open_chosen(options).scan(report, configs=policy is not None and policy.needs_configs())
     if bar:
         bar.finish()
-    request = Request(tuple(sorted(set(options.delete))), options.sweep, grace)
-    plan = make_plan(snapshot, request, now=now)
+    if policy is not None and facts is not None:
+        from prune.policy.evaluate import evaluate
+        from prune.policy.planning import plan_of
+
+        evaluation = evaluate(snapshot, facts, policy, now)
+        for note in evaluation.notes:
+            say(note)
+        plan = plan_of(snapshot, policy, evaluation, now=now, delete=options.delete, sweep=options.sweep, grace=grace)
+    else:
+        request = Request(tuple(sorted(set(options.delete))), options.sweep, grace)
+        plan = make_plan(snapshot, request, now=now)
     if options.out:
         write_file(options.out, plan.to_json() + b"\n")
     if options.json:

@@ -1,0 +1,1 @@
+"""Retention policies: a text in, decisions with reasons out. No I/O, no clock."""

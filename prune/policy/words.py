@@ -1,0 +1,89 @@
+"""Rules and fates in words."""
+
+from collections.abc import Sequence
+
+from prune.plan.words import listed
+from prune.policy.schema import Rule
+
+_SINCE = {
+    "pushed": "pushed",
+    "first_seen": "first seen",
+    "created": "created",
+    "pulled": "last pulled",
+    "untagged_at": "untagged",
+}
+
+
+def unknown_time(by: str) -> str:
+    """Return why a time is of no use: ``when it was pushed is not known``."""
+    return f"when it was {_SINCE[by]} is not known"
+
+
+def describe(rule: Rule) -> str:
+    """Return what a rule says of an item that it matches, to be read after ``because``."""
+    said = []
+    if rule.untagged:
+        said.append("it is untagged")
+    elif rule.untagged is False and rule.tag is None:
+        said.append("it has a tag")
+    if rule.tag is not None:
+        said.append(f"its tag matches '{rule.tag}'")
+    if rule.not_tag is not None:
+        said.append(f"its tag does not match '{rule.not_tag}'")
+    if rule.semver is not None:
+        said += _semver(rule)
+    if rule.label is not None:
+        said.append(f"it has the label {rule.label}")
+    if rule.older_than is not None:
+        said.append(f"it was {_SINCE[rule.older_than.by]} at least {rule.older_than.age} ago")
+    if rule.newer_than is not None:
+        said.append(f"it was {_SINCE[rule.newer_than.by]} less than {rule.newer_than.age} ago")
+    if rule.active_within is not None:
+        said.append(f"it was pushed or pulled in the last {rule.active_within}")
+    if rule.in_use is not None:
+        said.append("it is in use" if rule.in_use else "it is not in use")
+    if rule.newest is not None:
+        group = "its group" if rule.newest.group_by else "its repository"
+        of = "that the rule finds in " if said else "in "
+        which = "the newest" if rule.newest.n == 1 else f"one of the {rule.newest.n} newest"
+        said.append(f"it is {which} {of}{group}, by when it was {_SINCE[rule.newest.by]}")
+    if not said:
+        said.append(
+            f"its repository is one of {listed(rule.repositories)}" if rule.repositories else "of its repository"
+        )
+    return listed(said, most=len(said))
+
+
+def _semver(rule: Rule) -> list[str]:
+    semver = rule.semver
+    assert semver is not None  # noqa: S101 - asked for by the caller
+    kind = {"include": "a version", "exclude": "a released version", "only": "a pre-release"}[semver.prerelease]
+    said = [f"its tag is {kind}" + (f" in '{semver.range}'" if semver.range != "*" else "")]
+    if semver.newest is not None:
+        line = f" of its {semver.per} version" if semver.per else ""
+        which = "the highest" if semver.newest == 1 else f"one of the {semver.newest} highest"
+        said.append(f"it is {which}{line}")
+    return said
+
+
+def fate(
+    goes: bool,
+    keeping: Sequence[tuple[str, str]],
+    doubts: Sequence[tuple[str, str]],
+    deleting: Sequence[tuple[str, str]],
+    undecided: Sequence[tuple[str, str]],
+) -> str:
+    """Return the sentence of a decision, from pairs of a rule's id and its reason: what keeps, what keeps because
+    something is not known, what deletes, and what would if something were known."""
+    asking = listed([f"{id_} (because {why})" for id_, why in deleting], most=len(deleting))
+    if goes:
+        return f"It goes: {asking} {'lets' if len(deleting) == 1 else 'let'} it go."
+    holding = [f"{id_} (because {why})" for id_, why in keeping]
+    holding += [f"{id_} (in doubt, because {why})" for id_, why in doubts]
+    if holding:
+        kept = f"It stays: {listed(holding, most=len(holding))} {'keeps' if len(holding) == 1 else 'keep'} it"
+        return f"{kept}; {asking} would let it go." if deleting else f"{kept}."
+    if undecided:
+        words = listed([f"{id_} (but {why})" for id_, why in undecided], most=len(undecided))
+        return f"It stays: only {words} would let it go."
+    return "It stays: no delete rule matches it."
