@@ -19,10 +19,7 @@ from prune.sources.stores.base import Store
 type StorageSource = StorageV1 | StorageV2 | OciLayout
 
 Kind = Literal[
-<<<<<<< HEAD
     "layout-index",
-=======
->>>>>>> 208d88e (Look at everything that points at a manifest right before it goes over HTTP)
     "repository",
     "tag",
     "tag-note",
@@ -31,14 +28,10 @@ Kind = Literal[
     "layer-link",
     "image",
     "blob",
-<<<<<<< HEAD
     "layout-blob",
-    "upload",
-=======
     "upload",
     "throw-away",  # over an API: a manifest of ours that must not stay
     "sibling",  # over an API: another tag of an image, that must stay
->>>>>>> 208d88e (Look at everything that points at a manifest right before it goes over HTTP)
 ]
 
 
