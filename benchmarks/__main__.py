@@ -106,6 +106,27 @@ def stored(folder: Path, source: str, peer: float) -> None:
     show("scan and store, memory", f"{memory:.0f} MiB", "< 500 MiB")
 
 
+def pages(folder: Path) -> None:
+    """Every page on a database of 100,000 tags, 2,000 repositories and a million blobs."""
+    environment = os.environ | {
+        "REGISTRYUI_DATA_DIR": str(folder / "pages"),
+        "DJANGO_SETTINGS_MODULE": "registryui.settings",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.pages"], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as process:
+        for line in process.stdout or ():
+            figure = json.loads(line)
+            if "filled" in figure:
+                show("100,000 tags, 1,000,000 blobs written", f"{figure['filled']:.0f} s", "-")
+                continue
+            name, queries, sent = figure["name"], figure["queries"], figure["sent"] / 1000
+            took = f"{figure['milliseconds']:.0f}/{figure['worked']:.0f} ms"
+            show(f"page: {name} ({queries} queries, {sent:.0f} kB)", took, "p95 clock/processor < 100 ms")
+    if process.returncode:
+        raise SystemExit("The pages could not be measured.")
+
+
 def plans() -> None:
     """A plan over 100,000 tags that deletes half of them."""
     from prune.model.manifest import DOCKER_MANIFEST, Descriptor, Manifest
@@ -147,14 +168,17 @@ def main() -> None:
     """Run all, or those named."""
     benches: dict[str, Callable[[], None]] = {}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help="scans, plans (default: all)")
+    parser.add_argument("names", nargs="*", help="scans, plans, pages (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
     options = parser.parse_args()
     benches["plans"] = plans
-    for name in options.names or ["scans", "plans"]:
-        if name == "scans":
+    for name in options.names or ["scans", "plans", "pages"]:
+        if name in ("scans", "pages"):
             with tempfile.TemporaryDirectory() as folder:
-                scans(Path(folder), options.rounds)
+                if name == "scans":
+                    scans(Path(folder), options.rounds)
+                else:
+                    pages(Path(folder))
         elif name in benches:
             # In a process of its own: what came before shall not count for its memory.
             if os.environ.get("BENCH_INNER") == name:

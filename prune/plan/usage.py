@@ -23,7 +23,7 @@ def usage(snapshot: Snapshot) -> dict[str, Usage]:
         needs[name] = needed
         for one in needed:
             holders[one] = holders.get(one, 0) + 1
-    sizes = _sizes(snapshot)
+    sizes = stored_sizes(snapshot)
     return {
         name: Usage(
             total=sum(sizes.get(one, 0) for one in needed),
@@ -42,7 +42,8 @@ def _needed(snapshot: Snapshot, repository: Repository) -> set[str]:
     return held_blobs({*repository.revisions, *repository.tags.values()}, snapshot.manifests)
 
 
-def _sizes(snapshot: Snapshot) -> dict[str, int]:
+def stored_sizes(snapshot: Snapshot) -> dict[str, int]:
+    """Return the bytes of everything that the store holds, by digest or V1 id, as far as its source can know."""
     if snapshot.blobs is not None:
         return {digest: blob.size for digest, blob in snapshot.blobs.items()}
     if snapshot.images:

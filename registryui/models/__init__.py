@@ -2,6 +2,7 @@
 
 from registryui.models.audit import AuditEntry, AuditHead
 from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
+from registryui.models.image import Image, Label, SharedLayer
 from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
@@ -12,6 +13,8 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "Comment",
+    "Image",
+    "Label",
     "Manifest",
     "ManifestSighting",
     "PlanRecord",
@@ -21,5 +24,6 @@ __all__ = [
     "Repository",
     "Run",
     "Scan",
+    "SharedLayer",
     "TagSighting",
 ]

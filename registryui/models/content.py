@@ -8,6 +8,7 @@ class Repository(models.Model):
 
     registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="repositories")
     name = models.CharField(max_length=255)
+    namespace = models.CharField(max_length=255, blank=True, help_text="What stands before the last slash.")
     tags = models.PositiveIntegerField(default=0)
     untagged = models.PositiveIntegerField(default=0)
     bytes_total = models.PositiveBigIntegerField(default=0)
@@ -35,6 +36,7 @@ class Manifest(models.Model):
     size = models.PositiveBigIntegerField(help_text="The bytes of a whole pull, each layer once.")
     platform = models.CharField(max_length=80, blank=True)
     created = models.CharField(max_length=64, blank=True, help_text="As its config says, which may be anything.")
+    content = models.BinaryField(null=True, help_text="What the engine read of it; see registryui.services.contents.")
 
     def __str__(self) -> str:
         return self.digest
@@ -57,11 +59,14 @@ class TagSighting(Sighting):
     tag = models.CharField(max_length=255)
     digest = models.CharField(max_length=140)
     pushed_at = models.DateTimeField(null=True)
+    image = models.ForeignKey("Image", null=True, on_delete=models.SET_NULL, related_name="tags")
 
     class Meta:
         indexes = [
             models.Index(fields=["repository", "tag", "-first_seen"], name="tag_history"),
             models.Index(fields=["digest"], name="tag_digest"),
+            models.Index(fields=["tag", "repository"], name="tag_now", condition=models.Q(ended_at=None)),
+            models.Index(fields=["repository", "-first_seen", "-id"], name="tag_timeline"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -79,9 +84,17 @@ class ManifestSighting(Sighting):
     repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="manifest_sightings")
     digest = models.CharField(max_length=140)
     untagged_since = models.DateTimeField(null=True)
+    image = models.ForeignKey("Image", null=True, on_delete=models.SET_NULL, related_name="served")
 
     class Meta:
-        indexes = [models.Index(fields=["digest"], name="manifest_digest")]
+        indexes = [
+            models.Index(fields=["digest"], name="manifest_digest"),
+            models.Index(
+                fields=["repository", "-untagged_since"],
+                name="manifest_untagged",
+                condition=models.Q(ended_at=None, untagged_since__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["repository", "digest"], condition=models.Q(ended_at=None), name="manifest_served_once"

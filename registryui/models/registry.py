@@ -29,6 +29,9 @@ class Registry(models.Model):
     )
     grace_hours = models.PositiveIntegerField(default=24, help_text="Nothing younger is taken as garbage.")
     trash_days = models.PositiveIntegerField(default=14, help_text="How long a cleanup can be undone.")
+    pull_name = models.CharField(
+        max_length=300, blank=True, help_text="How clients name it: what stands before the repository in docker pull."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
 
@@ -48,6 +51,14 @@ class Registry(models.Model):
     def needs_control(self) -> bool:
         """Tell whether a cleanup works behind the registry's back, so that pushes and pulls must be under control."""
         return self.kind.startswith("storage")
+
+    @property
+    def pull_prefix(self) -> str:
+        """Return what stands before a repository's name when clients pull, with its slash; empty when unknown."""
+        host = self.pull_name
+        if not host and self.source.startswith(("https://", "http://")):
+            host = self.source.partition("://")[2].partition("/")[0]
+        return f"{host}/" if host else ""
 
     def __str__(self) -> str:
         return self.title

@@ -76,5 +76,6 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "required_approvals",
             "grace_hours",
             "trash_days",
+            "pull_name",
         )
     }

@@ -13,31 +13,46 @@ from prune.model.snapshot import Repository as Seen
 from prune.model.snapshot import Snapshot
 from prune.plan.usage import Usage, usage
 from registryui.models import Manifest, ManifestSighting, Registry, Repository, TagSighting
+from registryui.services import contents, facts
 
 BATCH = 1000
+#: Digests asked for at once; databases allow so many parameters.
+ASKED = 5000
 
 
 def keep(registry: Registry, snapshot: Snapshot, now: datetime) -> None:
     """Store what changed since the last scan."""
     _keep_manifests(snapshot)
+    facts.keep(registry, snapshot, now)
     rows = _keep_repositories(registry, snapshot, now)
     _keep_tags(registry, snapshot, rows, now)
     _keep_revisions(registry, snapshot, rows, now)
+    facts.connect(registry)
 
 
 def _keep_manifests(snapshot: Snapshot) -> None:
     """Add what is new by digest; what is known is never written again."""
     seen = set(snapshot.images) if snapshot.by_image else set(snapshot.manifests)
-    known = {digest for part in _parts(sorted(seen)) for digest in _known(part)}
-    new = [_manifest(snapshot, digest) for digest in sorted(seen - known)]
-    Manifest.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)
+    known = {digest for part in _parts(sorted(seen)) for digest in _known(snapshot, part)}
+    for part in _parts(sorted(seen - known), BATCH):
+        Manifest.objects.bulk_create(
+            [_manifest(snapshot, digest) for digest in part],
+            update_conflicts=True,
+            unique_fields=["digest"],
+            update_fields=["content"],
+        )
 
 
-def _known(digests: list[str]) -> Iterable[str]:
-    return Manifest.objects.filter(digest__in=digests).values_list("digest", flat=True)
+def _known(snapshot: Snapshot, digests: list[str]) -> Iterable[str]:
+    rows = Manifest.objects.filter(digest__in=digests, content__isnull=False)
+    if not snapshot.by_image:
+        return rows.values_list("digest", flat=True)
+    # What an image of a Docker Engine is based on can change when other images come and go.
+    stored = rows.values_list("digest", "content")
+    return [digest for digest, content in stored if bytes(content or b"") == contents.packed(snapshot, digest)]
 
 
-def _parts(items: list[str], size: int = 500) -> Iterator[list[str]]:
+def _parts(items: list[str], size: int = ASKED) -> Iterator[list[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -46,7 +61,13 @@ def _manifest(snapshot: Snapshot, digest: str) -> Manifest:
     image = snapshot.images.get(digest)
     if image is not None:
         size = sum(snapshot.images[one].size for one in image.ancestry or (digest,) if one in snapshot.images)
-        return Manifest(digest=digest, kind="v1", size=size, created=image.created[:64])
+        return Manifest(
+            digest=digest,
+            kind="v1",
+            size=size,
+            created=image.created[:64],
+            content=contents.packed(snapshot, digest),
+        )
     manifest = snapshot.manifests[digest]
     config = snapshot.configs.get(manifest.config.digest) if manifest.config else None
     return Manifest(
@@ -56,6 +77,7 @@ def _manifest(snapshot: Snapshot, digest: str) -> Manifest:
         size=manifest.total_size(),
         platform=str(config.platform)[:80] if config else "",
         created=config.created[:64] if config else "",
+        content=contents.packed(snapshot, digest),
     )
 
 
@@ -67,7 +89,9 @@ def _keep_repositories(registry: Registry, snapshot: Snapshot, now: datetime) ->
         figures = _figures(seen, uses[name])
         row = rows.get(name)
         if row is None:
-            row = rows[name] = Repository(registry=registry, name=name[:255], first_seen=now, **figures)
+            namespace = name.rpartition("/")[0][:255]
+            row = Repository(registry=registry, name=name[:255], namespace=namespace, first_seen=now, **figures)
+            rows[name] = row
             added.append(row)
         elif row.ended_at is not None or any(getattr(row, key) != value for key, value in figures.items()):
             for key, value in figures.items():

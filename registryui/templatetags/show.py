@@ -1,6 +1,8 @@
 """How bytes, times and digests look."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django import template
@@ -54,6 +56,24 @@ def counted(number: int, nouns: str) -> str:
     """Show ``1 tag`` or ``3 tags``: ``{{ n|counted:"tag,tags" }}``."""
     one, _, many = nouns.partition(",")
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@register.filter
+def comma(number: int) -> str:
+    """Show ``12,345``."""
+    return f"{number:,}"
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """Split a list that a template names in one string."""
+    return text.split()
+
+
+@register.filter
+def of(mapping: Mapping[str, Any], key: str) -> Any:
+    """Return what a mapping holds for a key; nothing when it holds nothing."""
+    return mapping.get(key)
 
 
 @register.simple_tag(takes_context=True)

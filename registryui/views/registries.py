@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -15,7 +15,7 @@ from registryui.secrets import encrypt
 from registryui.services import registries as service
 from registryui.services import scans
 from registryui.services.errors import NotNow
-from registryui.views.table import Column, Table
+from registryui.views.table import Column, Table, page_of
 from registryui.views.user import person
 
 
@@ -36,6 +36,7 @@ class RegistryForm(forms.ModelForm[Registry]):
             "title",
             "slug",
             "source",
+            "pull_name",
             "username",
             "new_password",
             "token_realm",
@@ -54,6 +55,7 @@ class RegistryForm(forms.ModelForm[Registry]):
         labels = {
             "slug": "Short name",
             "source": "Source",
+            "pull_name": "Name in docker pull",
             "username": "User name",
             "token_realm": "Token server on another host",
             "ca_certificate": "CA certificate",
@@ -84,10 +86,11 @@ def of_slug(slug: str) -> Registry:
 @requires(VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """All registries."""
-    rows = Registry.objects.select_related("last_scan")
+    rows = Registry.objects.select_related("last_scan").defer("last_scan__problems")
+    page = page_of(rows, request)
     open_scans = set(Scan.objects.filter(state__in=["queued", "running"]).values_list("registry_id", flat=True))
-    cards = [{"registry": row, "scanning": row.pk in open_scans, "share": _share(row)} for row in rows]
-    return render(request, "registries.html", {"cards": cards})
+    cards = [{"registry": row, "scanning": row.pk in open_scans, "share": _share(row)} for row in page]
+    return render(request, "registries.html", {"cards": cards, "page": page})
 
 
 def _share(registry: Registry) -> dict[str, Any] | None:
@@ -109,15 +112,37 @@ REPOSITORY_COLUMNS = {
 }
 
 
+REPOSITORY_FILTERS = {"incomplete": Q(complete=False), "untagged": Q(untagged__gt=0), "empty": Q(tags=0)}
+REPOSITORY_CHOICES = {"incomplete": "incomplete", "untagged": "with untagged manifests", "empty": "without tags"}
+#: Namespaces offered to choose from; with more than this the search is the quicker way.
+MOST_NAMESPACES = 200
+
+
+def _namespaces(rows: QuerySet[Repository]) -> list[dict[str, Any]]:
+    """Return the namespaces with their numbers of repositories and tags and the bytes that only they need."""
+    named = rows.exclude(namespace="").values("namespace").order_by("namespace")
+    found = named.annotate(repositories=Count("pk"), tagged=Sum("tags"), exclusive=Sum("bytes_exclusive"))
+    return [dict(row) for row in found[:MOST_NAMESPACES]]
+
+
 @require_GET
 @requires(VIEW)
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
     """One registry: its repositories and what is wrong with it."""
     registry = of_slug(slug)
     rows: QuerySet[Repository] = Repository.objects.filter(registry=registry, ended_at=None)
+    namespaces = _namespaces(rows)
+    within = request.GET.get("in", "")
+    if within:
+        rows = rows.filter(Q(namespace=within) | Q(namespace__startswith=f"{within}/"))
     context = {
         "registry": registry,
-        "table": Table(request, rows, REPOSITORY_COLUMNS, search="name", default="name"),
+        "table": Table(
+            request, rows, REPOSITORY_COLUMNS, search=["name"], default="name", filters=REPOSITORY_FILTERS
+        ),
+        "filters": REPOSITORY_CHOICES,
+        "within": within,
+        "namespaces": namespaces,
         "scan": Scan.objects.filter(registry=registry).first(),
         "share": _share(registry),
         "kind": service.KINDS.get(registry.kind, registry.kind),

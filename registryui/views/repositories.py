@@ -1,35 +1,47 @@
 """One repository: tags, graph, untagged manifests, history."""
 
-from django.core.paginator import Paginator
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from registryui.models import Manifest, ManifestSighting, Registry, Repository, TagSighting
+from registryui.models import ManifestSighting, Registry, Repository, TagSighting
 from registryui.permissions import VIEW, requires
 from registryui.services import diagrams
 from registryui.views.registries import of_slug
-from registryui.views.table import PER_PAGE, Column, Table
+from registryui.views.table import Column, Table, page_of, searched
 
 TABS = {"tags": "Tags", "graph": "Graph", "untagged": "Untagged", "history": "History"}
 
 TAG_COLUMNS = {
     "tag": Column("tag", "Tag"),
     "digest": Column("digest", "Image"),
-    "platform": Column("platform", "Platform"),
-    "size": Column("size", "Size", number=True),
+    "platform": Column("image__platform", "Platform"),
+    "size": Column("image__size", "Size", number=True),
+    "own": Column("image__own", "Only here", number=True),
+    "created": Column("image__created_at", "Created", number=True),
     "pushed": Column("pushed_at", "Pushed", number=True),
-    "seen": Column("first_seen", "First seen", number=True),
 }
+TAG_FILTERS = {
+    "signed": Q(image__attached__contains="signature"),
+    "unsigned": ~Q(image__attached__contains="signature"),
+    "index": Q(image__kind="index"),
+    "base": Q(image__dependents__gt=0),
+}
+TAG_CHOICES = {"signed": "signed", "unsigned": "not signed", "index": "several platforms", "base": "a base of others"}
 
 UNTAGGED_COLUMNS = {
     "digest": Column("digest", "Manifest"),
-    "kind": Column("kind", "Kind"),
-    "platform": Column("platform", "Platform"),
-    "size": Column("size", "Size", number=True),
+    "kind": Column("image__kind", "Kind"),
+    "platform": Column("image__platform", "Platform"),
+    "size": Column("image__size", "Size", number=True),
+    "own": Column("image__own", "Only here", number=True),
     "since": Column("untagged_since", "Untagged since", number=True),
 }
+
+
+UNTAGGED_FILTERS = {"member": ~Q(image__inside=""), "attached": ~Q(image__subject="")}
+UNTAGGED_CHOICES = {"member": "part of an index", "attached": "attached to another"}
 
 
 def of_name(registry: Registry, name: str) -> Repository:
@@ -49,27 +61,45 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     tab = request.GET.get("tab", "tags")
     if tab not in TABS:
         tab = "tags"
-    context = {"registry": registry, "repository": repository, "tab": tab, "tabs": TABS}
+    context: dict[str, object] = {"registry": registry, "repository": repository, "tab": tab, "tabs": TABS}
     match tab:
         case "tags":
-            rows = TagSighting.objects.filter(repository=repository, ended_at=None)
-            context["table"] = Table(request, _described(rows), TAG_COLUMNS, search="tag", default="-pushed")
+            rows = TagSighting.objects.filter(repository=repository, ended_at=None).select_related("image")
+            table = Table(
+                request, rows, TAG_COLUMNS, search=["tag", "digest"], default="-pushed", filters=TAG_FILTERS
+            )
+            context |= {"table": table, "others": _same_digest(rows, table), "filters": TAG_CHOICES}
         case "untagged":
             bare = ManifestSighting.objects.filter(repository=repository, ended_at=None, untagged_since__isnull=False)
-            context["table"] = Table(request, _described(bare), UNTAGGED_COLUMNS, search="digest", default="-since")
+            rows_of = bare.select_related("image")
+            context["filters"] = UNTAGGED_CHOICES
+            context["table"] = Table(
+                request, rows_of, UNTAGGED_COLUMNS, search=["digest"], default="-since", filters=UNTAGGED_FILTERS
+            )
         case "graph":
             context["diagram"] = diagrams.of_repository(registry, name)
         case "history":
-            rows = TagSighting.objects.filter(repository=repository).order_by("-first_seen", "tag", "-pk")
-            context["page"] = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+            context |= _timeline(request, repository)
     return render(request, "repository.html", context)
 
 
-def _described[T: (TagSighting, ManifestSighting)](rows: QuerySet[T]) -> QuerySet[T]:
-    """Add what is known of the digest."""
-    manifest = Manifest.objects.filter(digest=OuterRef("digest"))
-    return rows.annotate(
-        size=Subquery(manifest.values("size")),
-        platform=Subquery(manifest.values("platform")),
-        kind=Subquery(manifest.values("kind")),
-    )
+def _same_digest(rows: QuerySet[TagSighting], table: Table) -> dict[str, list[str]]:
+    """Return, by digest, the tags of the repository that point at it, for the digests on the page."""
+    found: dict[str, list[str]] = {}
+    shown = {row.digest for row in table}
+    for digest, tag in rows.filter(digest__in=shown).order_by("tag").values_list("digest", "tag"):
+        found.setdefault(digest, []).append(tag)
+    return {digest: tags for digest, tags in found.items() if len(tags) > 1}
+
+
+def _timeline(request: HttpRequest, repository: Repository) -> dict[str, object]:
+    """Return what tags did, newest first: each with the image that it pointed at before."""
+    rows = TagSighting.objects.filter(repository=repository)
+    q = request.GET.get("q", "").strip()[:200]
+    found = searched(rows, ["tag", "digest"], q)
+    before = TagSighting.objects.filter(
+        repository=repository, tag=OuterRef("tag"), ended_at=OuterRef("first_seen")
+    ).order_by("-pk")
+    moves = found.annotate(before=Subquery(before.values("digest")[:1])).order_by("-first_seen", "-pk")
+    page = page_of(moves, request)
+    return {"page": page, "q": q, "found": page.paginator.count, "total": rows.count() if q else page.paginator.count}

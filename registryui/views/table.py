@@ -1,10 +1,10 @@
 """Tables over all rows: sorted, searched and paged by the server, with their state in the address."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.core.paginator import Page, Paginator
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 
 PER_PAGE = 50
@@ -18,8 +18,27 @@ class Column(NamedTuple):
     number: bool = False
 
 
+def page_of(rows: QuerySet[Any], request: HttpRequest, *, count: int | None = None) -> Page[Any]:
+    """Return the page that the address asks for; nonsense is the first, too far is the last."""
+    paginator = Paginator(rows, PER_PAGE)
+    if count is not None:
+        paginator.count = count
+    return paginator.get_page(request.GET.get("page"))
+
+
+def searched(rows: QuerySet[Any], fields: Sequence[str], q: str) -> QuerySet[Any]:
+    """Return the rows that have every word of ``q`` in one of ``fields``."""
+    for word in q.split():
+        match = Q()
+        for field in fields:
+            match |= Q(**{f"{field}__icontains": word})
+        rows = rows.filter(match)
+    return rows
+
+
 class Table:
-    """One page of a queryset. ``q`` searches, ``sort`` is a column (``-`` for the other way), ``page`` counts."""
+    """One page of a queryset. ``q`` searches, ``sort`` is a column (``-`` for the other way), ``page`` counts;
+    rows that are alike in the column come in the order of their keys, so that no page shows a row twice."""
 
     def __init__(
         self,
@@ -27,23 +46,31 @@ class Table:
         rows: QuerySet[Any],
         columns: Mapping[str, Column],
         *,
-        search: str = "",
+        search: Sequence[str] = (),
         default: str,
+        filters: Mapping[str, Q] | None = None,
     ) -> None:
         self.columns = columns
         self.q = request.GET.get("q", "").strip()[:200]
-        self.total = rows.count()
+        self.only = request.GET.get("only", "") if filters and request.GET.get("only") in filters else ""
+        self.total = self.found = rows.count()
+        if self.only and filters:
+            rows = rows.filter(filters[self.only])
         if self.q and search:
-            rows = rows.filter(**{f"{search}__icontains": self.q})
+            rows = searched(rows, search, self.q)
+        if self.q or self.only:
+            self.found = rows.count()
+        self.rows = rows
         sort = request.GET.get("sort", default)
         if sort.removeprefix("-") not in columns:
             sort = default
         self.sort = sort
         field = F(columns[sort.removeprefix("-")].name)
         order = field.desc(nulls_last=True) if sort.startswith("-") else field.asc(nulls_last=True)
-        paginator = Paginator(rows.order_by(order, "pk"), PER_PAGE)
-        self.page: Page[Any] = paginator.get_page(request.GET.get("page"))
-        self.found = paginator.count
+        self.page: Page[Any] = page_of(rows.order_by(order, "pk"), request, count=self.found)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.page.object_list)
 
     @property
     def headers(self) -> list[dict[str, object]]:

@@ -70,6 +70,21 @@ function zoomable(figures) {
   });
 }
 
+// Copying needs a script, so the button is made by one.
+function copyable(place) {
+  if (!navigator.clipboard) return;
+  const button = document.createElement("button");
+  button.type = "button"; button.className = "quiet copy"; button.textContent = "Copy";
+  button.title = place.dataset.copy; button.setAttribute("aria-label", `Copy “${place.dataset.copy}”`);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(place.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  place.append(button);
+}
+
+document.querySelectorAll("[data-copy]").forEach(copyable);
 document.querySelectorAll("form[data-select]").forEach(watchSelection);
 const pair = [...document.querySelectorAll("[data-zoom=pair]")];
 if (pair.length) zoomable(pair);

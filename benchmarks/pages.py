@@ -1,0 +1,123 @@
+"""Every page of the dashboard on a large registry: time on the server, queries, and bytes that go over the wire."""
+
+import json
+import statistics
+import sys
+import time
+from typing import Any
+
+ROUNDS = 20
+
+
+def addresses(slug: str = "main") -> dict[str, str]:
+    """Return what to open, by what it is; the names follow from what `benchmarks.database` makes."""
+    from django.urls import reverse
+
+    from registryui.models import Image, Proposal, Repository, Run
+
+    repositories = Repository.objects.filter(registry__slug=slug)
+    largest = repositories.order_by("-tags").first()
+    service = repositories.filter(name__contains="service-").order_by("name").first()
+    images = Image.objects.filter(registry__slug=slug, ended_at=None)
+    base = images.order_by("-dependents", "digest").first()
+    index = images.filter(kind="index").order_by("digest").first()
+    leaf = images.filter(kind="image", dependents=0, purpose="").exclude(base="").order_by("digest").first()
+    waiting = Proposal.objects.filter(registry__slug=slug, state="proposed").first()
+    run = Run.objects.filter(registry__slug=slug).first()
+    if None in (largest, service, base, index, leaf, waiting, run):
+        raise SystemExit("The database does not hold what the pages need.")
+    registry = reverse("registry", args=[slug])
+    big = reverse("repository", args=[slug, largest.name])  # type: ignore[union-attr]  # checked above
+    return {
+        "registries": reverse("registries"),
+        "registry": registry,
+        "registry, sorted, page 20": f"{registry}?sort=-exclusive&page=20",
+        "registry, searched": f"{registry}?q=service-0",
+        "registry, a namespace": f"{registry}?in=team04",
+        "repository": reverse("repository", args=[slug, service.name]),  # type: ignore[union-attr]
+        "largest repository": big,
+        "largest, sorted by size, page 200": f"{big}?sort=-size&page=200",
+        "largest, only here": f"{big}?sort=own",
+        "largest, searched": f"{big}?q=main-00&sort=tag",
+        "largest, signed": f"{big}?only=signed",
+        "largest, untagged": f"{big}?tab=untagged",
+        "largest, history": f"{big}?tab=history",
+        "image, a base": reverse("image", args=[slug, base.digest]),  # type: ignore[union-attr]
+        "image, an index": reverse("image", args=[slug, index.digest]),  # type: ignore[union-attr]
+        "image": reverse("image", args=[slug, leaf.digest]),  # type: ignore[union-attr]
+        "proposals": reverse("proposals"),
+        "proposals, open": reverse("proposals") + "?state=open",
+        "proposal of 500": reverse("proposal", args=[waiting.pk]),  # type: ignore[union-attr]
+        "run": reverse("run", args=[run.pk]),  # type: ignore[union-attr]
+        "trash": reverse("trash"),
+        "history": reverse("history"),
+        "history, filtered": reverse("history") + "?actor_name=proposer&action=proposal.approved&q=reason+7",
+    }
+
+
+class Figure:
+    """What one page took: 95th percentile in milliseconds by the clock and of the processor (the database works in
+    the same process; the two differ by what else the machine does), queries, bytes as they are sent."""
+
+    def __init__(self, name: str, milliseconds: float, worked: float, queries: int, sent: int) -> None:
+        self.name = name
+        self.milliseconds = milliseconds
+        self.worked = worked
+        self.queries = queries
+        self.sent = sent
+
+
+def opened(client: Any, address: str) -> tuple[int, int]:
+    """Open a page; return the number of queries and the bytes sent."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(address, headers={"accept-encoding": "gzip"})
+    if answer.status_code != 200:
+        raise SystemExit(f"{address} was answered with {answer.status_code}.")
+    return len(queries), len(answer.content)
+
+
+def measure(client: Any, rounds: int = ROUNDS) -> list[Figure]:
+    """Open every page, once to warm up and ``rounds`` times for the figures."""
+    figures = []
+    for name, address in addresses().items():
+        queries, sent = opened(client, address)
+        times, worked = [], []
+        for _ in range(rounds):
+            begun, processor = time.perf_counter(), time.process_time()
+            client.get(address, headers={"accept-encoding": "gzip"})
+            times.append((time.perf_counter() - begun) * 1000)
+            worked.append((time.process_time() - processor) * 1000)
+        figures.append(
+            Figure(name, statistics.quantiles(times, n=20)[-1], statistics.quantiles(worked, n=20)[-1], queries, sent)
+        )
+    return figures
+
+
+def main() -> None:
+    """Fill the database of the settings, unless it is filled, and print the figures as JSON lines."""
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+
+    from benchmarks import database
+    from registryui.models import Registry
+
+    call_command("migrate", verbosity=0)
+    if not Registry.objects.exists():
+        begun = time.perf_counter()
+        database.fill(database.Size(*map(int, sys.argv[1:])))
+        print(json.dumps({"filled": time.perf_counter() - begun}), flush=True)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="admin"))
+    for figure in measure(client):
+        print(json.dumps(vars(figure)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
