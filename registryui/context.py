@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from registryui.models import Proposal
+from registryui.models import Proposal, Registry
 
 #: Which entry of the main menu a page belongs to, by the name of its address.
 SECTIONS = {
@@ -32,4 +32,5 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     }
     if hasattr(request, "user") and request.user.is_authenticated and match and match.app_name != "admin":
         known["waiting"] = Proposal.objects.filter(state="proposed").count()
+        known["held_registries"] = Registry.objects.exclude(held_since=None).order_by("held_since")
     return known

@@ -123,6 +123,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 #: A proposal may name this many references at once.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
+#: Whether admins may enter commands that the worker runs to stop and start a registry.
+ALLOW_COMMANDS = flag("REGISTRYUI_ALLOW_COMMANDS", default=False)
+
 #: Seconds without a sign of life after which a scan or a run is taken over by another worker.
 LEASE_BEAT_SECONDS = 0.5  # how often a worker writes its progress down
 LEASE_SECONDS = int(os.environ.get("REGISTRYUI_LEASE_SECONDS", "30"))

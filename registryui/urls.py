@@ -13,6 +13,7 @@ urlpatterns = [
     path("r/<slug:slug>/change/", registries.edit, name="registry-edit"),
     path("r/<slug:slug>/scan/", registries.scan, name="registry-scan"),
     path("r/<slug:slug>/scan/state/", registries.scan_state, name="scan-state"),
+    path("r/<slug:slug>/looked-after/", registries.looked_after, name="registry-looked-after"),
     path("r/<slug:slug>/propose/", proposals.propose, name="propose"),
     path("r/<slug:slug>/repositories/<path:name>/", repositories.detail, name="repository"),
     path("r/<slug:slug>/images/<str:digest>/", images.detail, name="image"),

@@ -5,7 +5,22 @@ from django.db import models
 
 
 class Registry(models.Model):
-    """A registry that is watched. ``source`` is the engine's SOURCE string."""
+    """A registry that is watched. ``source`` is the engine's SOURCE string. The fields that begin with ``held`` say
+    that it is held for a cleanup at the moment, and what is wrong when it did not come back."""
+
+    class Control(models.TextChoices):
+        """How pushes are kept out while a cleanup moves things."""
+
+        STATED = "stated", "a person sees to it and says so"
+        DOCKER = "docker", "its container is held"
+        PROBE = "probe", "it is read-only already"
+        COMMAND = "command", "commands of its operator"
+
+    class Mode(models.TextChoices):
+        """How a container is held."""
+
+        STOP = "stop", "stopped, and started again"
+        READONLY = "readonly", "replaced by a read-only one, so that pulls go on"
 
     slug = models.SlugField(unique=True)
     title = models.CharField(max_length=120)
@@ -21,9 +36,20 @@ class Registry(models.Model):
         blank=True,
         help_text="Why nobody can push or pull while a cleanup runs. Stands for every run; goes on the record.",
     )
-    run_on_approval = models.BooleanField(
-        default=False, help_text="Begin the cleanup as soon as it is approved. Needs the statement above."
+    run_on_approval = models.BooleanField(default=False, help_text="Begin the cleanup as soon as it is approved.")
+    control = models.CharField(max_length=8, choices=Control, default=Control.STATED)
+    control_container = models.CharField(max_length=200, blank=True)
+    control_mode = models.CharField(max_length=8, choices=Mode, default=Mode.STOP)
+    control_engine = models.CharField(max_length=200, blank=True)
+    control_url = models.CharField(max_length=300, blank=True)
+    control_commands = models.TextField(blank=True)
+    window_minutes = models.PositiveSmallIntegerField(
+        default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]
     )
+    held_since = models.DateTimeField(null=True, editable=False)
+    held_run = models.ForeignKey("Run", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    held_words = models.CharField(max_length=300, blank=True, editable=False)
+    held_problem = models.TextField(blank=True, editable=False)
     required_approvals = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(9)]
     )
@@ -40,7 +66,9 @@ class Registry(models.Model):
         verbose_name_plural = "registries"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(run_on_approval=False) | ~models.Q(control_statement=""),
+                condition=models.Q(run_on_approval=False)
+                | ~models.Q(control_statement="")
+                | ~models.Q(control="stated"),
                 name="registry_runs_on_approval_only_under_control",
                 violation_error_message="Say why nobody can push or pull before cleanups may start by themselves.",
             ),
@@ -59,6 +87,11 @@ class Registry(models.Model):
         if not host and self.source.startswith(("https://", "http://")):
             host = self.source.partition("://")[2].partition("/")[0]
         return f"{host}/" if host else ""
+
+    @property
+    def sees_to_control(self) -> bool:
+        """Tell whether the run itself brings the registry under control; otherwise a person says how it is."""
+        return self.needs_control and self.control != self.Control.STATED
 
     def __str__(self) -> str:
         return self.title

@@ -7,7 +7,8 @@ from registryui.models.lease import Leased
 
 
 class Run(Leased):
-    """``engine_run`` is the name under which the store remembers it; ``parent`` what is undone or emptied."""
+    """``engine_run`` is the name under which the store remembers it; ``parent`` what is undone or emptied.
+    ``held_seconds`` is how long the run kept pushes out of the registry, ``None`` where that is not ours."""
 
     class Kind(models.TextChoices):
         """What it does."""
@@ -47,6 +48,7 @@ class Run(Leased):
     items = models.PositiveIntegerField(default=0)
     skipped = models.JSONField(default=list)
     freed_bytes = models.PositiveBigIntegerField(default=0)
+    held_seconds = models.FloatField(null=True)
     trash = models.CharField(max_length=8, choices=Trash, default=Trash.NONE)
     trash_until = models.DateTimeField(null=True)
     message = models.TextField(blank=True)

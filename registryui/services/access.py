@@ -15,18 +15,22 @@ from registryui.secrets import decrypt
 
 def open_registry(registry: Registry) -> Source:
     """Open the source of a registry with its own credentials; raise ``SourceError`` with what is wrong."""
+    return open_source(registry.source, access=access_of(registry))
+
+
+def access_of(registry: Registry) -> Access:
+    """Return the credentials of a registry; raise ``SourceError`` when they cannot be read."""
     try:
         password = decrypt(registry.password)
     except ValueError as error:
         raise SourceError(str(error)) from None
-    access = Access(
+    return Access(
         # Never those of the machine that the dashboard runs on: a registry has what its operator gave it.
         Credentials(registry.username, password),
         token_realm=registry.token_realm,
         ca_file=_ca_file(registry.ca_certificate),
         state=str(settings.DATA_DIR / "runs"),
     )
-    return open_source(registry.source, access=access)
 
 
 def _ca_file(pem: str) -> str:

@@ -20,6 +20,10 @@ class Action(StrEnum):
 
     REGISTRY_ADDED = "registry.added"
     REGISTRY_CHANGED = "registry.changed"
+    REGISTRY_HELD = "registry.held"
+    REGISTRY_BACK = "registry.back"
+    REGISTRY_LOST = "registry.lost"
+    REGISTRY_LOOKED_AFTER = "registry.looked_after"
     SCAN_REQUESTED = "scan.requested"
     PROPOSED = "proposal.proposed"
     EDITED = "proposal.edited"

@@ -125,7 +125,7 @@ def _decide(actor: User, proposal: Proposal, plan_digest: str, text: str, decisi
             _record(actor, action, locked, reason=text.strip())
             registry = locked.registry
             if locked.state == Proposal.State.APPROVED and registry.run_on_approval:
-                runs.begin(actor, locked, registry.control_statement)
+                runs.begin(actor, locked, runs.standing_word(registry))
             return locked
     except IntegrityError as error:
         if "nobody approves" in str(error):

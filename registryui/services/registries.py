@@ -8,7 +8,7 @@ from django.db import transaction
 from prune.model.errors import PruneError
 from prune.sources.registry_v2.source import RegistryV2
 from registryui.models import Registry
-from registryui.services import audit
+from registryui.services import audit, control
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 
@@ -20,6 +20,10 @@ KINDS = {
     "oci-layout": "OCI layout",
     "docker-engine": "Docker Engine",
 }
+
+
+#: Settings that say how a registry is held, and so how it is given back.
+CONTROL = ("control", "control_container", "control_mode", "control_engine", "control_url", "control_commands")
 
 
 def check(registry: Registry) -> tuple[str, str, str]:
@@ -38,6 +42,15 @@ def check(registry: Registry) -> tuple[str, str, str]:
     return opened.name, opened.kind, f"{opened.name} can be reached: {KINDS[opened.kind]}; it {lists}."
 
 
+def check_control(registry: Registry) -> str:
+    """Look whether a registry could be brought under control; return a sentence, raise ``NotNow`` with what is
+    wrong. Nothing is touched."""
+    try:
+        return control.test(registry)
+    except PruneError as error:
+        raise NotNow(str(error)) from None
+
+
 def add(actor: User | None, registry: Registry) -> Registry:
     """Add a registry that was filled in by a form."""
     registry.source, registry.kind, _ = check(registry)
@@ -52,6 +65,8 @@ def change(actor: User | None, registry: Registry) -> Registry:
     registry.source, registry.kind, _ = check(registry)
     with transaction.atomic():
         old = Registry.objects.select_for_update().get(pk=registry.pk)
+        if old.held_since is not None and _how_held(old) != _how_held(registry):
+            raise NotNow("This registry is held at the moment, and has to be given back as it was taken: wait.")
         before = _facts(old)
         registry.save()
         after = _facts(registry)
@@ -61,6 +76,10 @@ def change(actor: User | None, registry: Registry) -> Registry:
         if changed:
             audit.record(actor, audit.Action.REGISTRY_CHANGED, registry, registry=registry.slug, changed=changed)
     return registry
+
+
+def _how_held(registry: Registry) -> list[Any]:
+    return [registry.source, *(getattr(registry, field) for field in CONTROL)]
 
 
 def _facts(registry: Registry) -> dict[str, Any]:
@@ -73,6 +92,8 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "token_realm",
             "control_statement",
             "run_on_approval",
+            *CONTROL,
+            "window_minutes",
             "required_approvals",
             "grace_hours",
             "trash_days",

@@ -13,8 +13,8 @@ from prune.model.plan import read_plan
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash
-from registryui.models import Proposal, Run
-from registryui.services import audit, scans
+from registryui.models import Proposal, Registry, Run
+from registryui.services import audit, control, scans
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
@@ -27,13 +27,19 @@ MOST_SKIPPED = 5000
 
 def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
     """Begin the cleanup of an approved proposal. ``stopped_reason`` says why nobody can push or pull now."""
-    statement = stopped_reason.strip() or proposal.registry.control_statement
+    statement = "" if proposal.registry.sees_to_control else stopped_reason.strip()
+    statement = statement or standing_word(proposal.registry)
     if not statement and proposal.registry.needs_control:
         raise NotNow("Say why nobody can push or pull while this runs: it goes on the record.")
     with transaction.atomic():
         rows = Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan")
         locked = rows.get(pk=proposal.pk)
         return begin(actor, locked, statement)
+
+
+def standing_word(registry: Registry) -> str:
+    """Return what stands for every run of a registry: what is done to keep pushes out, or why nobody can push."""
+    return control.words(registry) if registry.sees_to_control else registry.control_statement
 
 
 def begin(actor: User, proposal: Proposal, statement: str) -> Run:
@@ -122,13 +128,25 @@ def _apply(run: Run, lease: Lease) -> None:
         raise NotNow("This run has no plan.")
     source = open_registry(run.registry)
     plan = read_plan(bytes(run.plan.body))
-    outcome = apply(source, plan, stopped=run.stopped_reason, report=lease.report)
+    registry = run.registry
+    chosen = None
+    if registry.sees_to_control:
+        chosen = control.Watched(control.control_of(registry), registry, run)
+    outcome = apply(
+        source,
+        plan,
+        stopped=run.stopped_reason,
+        control=chosen,
+        window=60 * registry.window_minutes,
+        report=lease.report,
+    )
     run.engine_run = outcome.run
     run.state = outcome.state
     run.items = outcome.done
     run.freed_bytes = outcome.freed_bytes
     run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
     run.message = outcome.message
+    run.held_seconds = outcome.held_seconds
     if outcome.trash is not None and outcome.state != "failed":
         run.trash = Run.Trash.HELD
         run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
@@ -176,9 +194,10 @@ def _finish(run: Run) -> None:
             proposal.save(update_fields=["state", "updated_at"])
             if proposal.state == Proposal.State.STALE:
                 _record(None, audit.Action.STALE, run, run.message)
-        _record(
-            None, audit.Action.RUN_FINISHED, run, run.message, state=run.state, items=run.items, freed=run.freed_bytes
-        )
+        facts: dict[str, object] = {"state": run.state, "items": run.items, "freed": run.freed_bytes}
+        if run.held_seconds is not None:
+            facts["held_seconds"] = round(run.held_seconds, 3)
+        _record(None, audit.Action.RUN_FINISHED, run, run.message, **facts)
     if run.state == Run.State.FAILED:
         log.warning("%s failed: %s", run, run.message)
 

@@ -14,8 +14,8 @@ from prune.model.plan import Plan
 from prune.plan.words import listed
 from registryui.models import Proposal
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
+from registryui.services import control, runs
 from registryui.services import proposals as service
-from registryui.services import runs
 from registryui.services.errors import Moved, NotNow
 from registryui.views.registries import of_slug
 from registryui.views.table import PER_PAGE
@@ -149,6 +149,7 @@ def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice
     context = {
         "proposal": proposal,
         "registry": proposal.registry,
+        "control_words": control.words(proposal.registry) if proposal.registry.sees_to_control else "",
         "record": proposal.plan,
         "approvals": proposal.approvals.filter(plan=proposal.plan),
         "approved": service.approvals(proposal),

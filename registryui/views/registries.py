@@ -3,17 +3,19 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from prune.model.errors import PruneError
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, VIEW, requires
 from registryui.secrets import encrypt
+from registryui.services import control, scans
 from registryui.services import registries as service
-from registryui.services import scans
 from registryui.services.errors import NotNow
 from registryui.views.table import Column, Table, page_of
 from registryui.views.user import person
@@ -41,14 +43,22 @@ class RegistryForm(forms.ModelForm[Registry]):
             "new_password",
             "token_realm",
             "ca_certificate",
-            "control_statement",
             "run_on_approval",
             "required_approvals",
             "grace_hours",
             "trash_days",
+            "control",
+            "control_statement",
+            "control_container",
+            "control_mode",
+            "control_engine",
+            "control_url",
+            "control_commands",
+            "window_minutes",
         ]
         widgets = {
             "control_statement": forms.Textarea(attrs={"rows": 3}),
+            "control_commands": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "code"}),
             "ca_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             "username": forms.TextInput(attrs={"autocomplete": "off"}),
         }
@@ -59,7 +69,14 @@ class RegistryForm(forms.ModelForm[Registry]):
             "username": "User name",
             "token_realm": "Token server on another host",
             "ca_certificate": "CA certificate",
-            "control_statement": "Control of pushes and pulls",
+            "control": "While things move",
+            "control_statement": "Why nobody can push or pull",
+            "control_container": "Container",
+            "control_mode": "It is",
+            "control_engine": "Docker Engine",
+            "control_url": "Where the registry answers",
+            "control_commands": "Commands",
+            "window_minutes": "Longest time (minutes)",
             "run_on_approval": "Start when approved",
             "required_approvals": "Approvals needed",
             "grace_hours": "Grace (hours)",
@@ -69,12 +86,57 @@ class RegistryForm(forms.ModelForm[Registry]):
             "slug": "Used in addresses.",
             "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
             "run_on_approval": "Otherwise an admin starts each cleanup.",
+            "control_statement": "Stands for every run; goes on the record. Empty: whoever starts one says it then.",
+            "control_container": "Its name, or a label of it: label=KEY or label=KEY=VALUE.",
+            "control_engine": "unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. "
+            "Whoever may speak to an engine is master of its machine: the worker then is.",
+            "control_url": "http(s)://HOST[:PORT], where a push is tried. A container is found without it if its own "
+            "addresses can be reached.",
+            "control_commands": "YAML: stop: [program, argument, …], start: […], and if you like check: […] (exit "
+            "code 0 when nobody can push) and seconds: 60. No shell reads them; they run as the worker does.",
+            "window_minutes": "After it the cleanup pauses, the registry comes back, and the cleanup can be gone on "
+            "with another time.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("control", "control_mode", "window_minutes"):
+            self.fields[name].required = False  # left out it is the default
+        if not settings.ALLOW_COMMANDS and self.instance.control != Registry.Control.COMMAND:
+            choices = [choice for choice in Registry.Control.choices if choice[0] != Registry.Control.COMMAND]
+            self.fields["control"] = forms.ChoiceField(choices=choices, required=False, label="While things move")
+
+    def general(self) -> list[forms.BoundField]:
+        """Return the fields that are not about control."""
+        return [field for field in self if not _about_control(field)]
+
+    def about_control(self) -> list[forms.BoundField]:
+        """Return the fields about control."""
+        return [field for field in self if _about_control(field)]
+
+    def clean_control(self) -> str:
+        """Left out it is the default; what is empty would not be checked against the others."""
+        return self.cleaned_data["control"] or str(Registry.Control.STATED)
+
+    def clean(self) -> dict[str, Any]:
+        """Check that the settings of the chosen control mean something."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen = Registry(**{name: cleaned.get(name) or "" for name in service.CONTROL}, pk=self.instance.pk)
+        field = {"docker": "control_container", "probe": "control_url", "command": "control_commands"}
+        try:
+            control.control_of(chosen)
+        except PruneError as error:
+            self.add_error(field.get(chosen.control, "control"), str(error))
+        return cleaned
 
     def save_password(self) -> None:
         """Put a new password, encrypted, onto the registry."""
         if self.cleaned_data["new_password"]:
             self.instance.password = encrypt(self.cleaned_data["new_password"])
+
+
+def _about_control(field: forms.BoundField) -> bool:
+    return field.name.startswith("control") or field.name == "window_minutes"
 
 
 def of_slug(slug: str) -> Registry:
@@ -170,6 +232,18 @@ def scan(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("registry", slug)
 
 
+@require_POST
+@requires(MANAGE)
+def looked_after(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say that a registry which did not come back runs as it should."""
+    try:
+        control.looked_after(person(request), of_slug(slug))
+        messages.success(request, "It is on the record that this registry runs as it should.")
+    except NotNow as error:
+        messages.error(request, str(error))
+    return redirect("registry", slug)
+
+
 @requires(MANAGE)
 def add(request: HttpRequest) -> HttpResponse:
     """Add a registry."""
@@ -190,6 +264,8 @@ def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
         try:
             if "check" in request.POST:
                 messages.success(request, service.check(form.instance)[2])
+                if form.instance.control != Registry.Control.STATED:
+                    messages.success(request, service.check_control(form.instance))
             else:
                 actor = person(request)
                 saved = service.add(actor, form.instance) if new else service.change(actor, form.instance)

@@ -23,6 +23,7 @@ PAGES = [
     ("registry-scan", ["seed"], "post", "viewer"),
     ("registry-add", [], "get", "admin"),
     ("registry-edit", ["seed"], "get", "admin"),
+    ("registry-looked-after", ["seed"], "post", "admin"),
     ("repository", ["seed", "library/seed-1"], "get", "viewer"),
     ("image", ["seed", "a1" * 32], "get", "viewer"),
     ("propose", ["seed"], "get", "proposer"),

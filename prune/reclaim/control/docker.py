@@ -4,6 +4,7 @@ The container itself is never changed. For read-only it is stopped and renamed, 
 settings, volumes and networks takes its name; giving it back is removing the stand-in and starting it again.
 """
 
+import os
 from typing import Any, Literal
 
 from docker import APIClient
@@ -69,11 +70,6 @@ class DockerControl:
         with spoken(self.engine), self.api() as api:
             container = self.find(api)
             state = container["State"]
-            if state.get("Paused") or state.get("Restarting"):
-                how = "paused" if state.get("Paused") else "restarting over and over"
-                raise Uncontrolled(f"The container {self.name} is {how}; put that right first.")
-            if container["HostConfig"].get("AutoRemove"):
-                raise Uncontrolled(f"The container {self.name} runs with --rm: once stopped it would be gone.")
             former = {
                 "container": str(container["Id"]),
                 "name": str(container["Name"]).lstrip("/"),
@@ -91,7 +87,18 @@ class DockerControl:
         return former
 
     def find(self, api: APIClient) -> dict[str, Any]:
-        """Return what the engine says of the registry's container; raise ``Uncontrolled`` unless it is one."""
+        """Return what the engine says of the registry's container; raise ``Uncontrolled`` unless it is one that can
+        be stopped and started again."""
+        container = self._find(api)
+        state = container["State"]
+        if state.get("Paused") or state.get("Restarting"):
+            how = "paused" if state.get("Paused") else "restarting over and over"
+            raise Uncontrolled(f"The container {self.name} is {how}; put that right first.")
+        if container["HostConfig"].get("AutoRemove"):
+            raise Uncontrolled(f"The container {self.name} runs with --rm: once stopped it would be gone.")
+        return container
+
+    def _find(self, api: APIClient) -> dict[str, Any]:
         if self.name.startswith("label="):
             listed = api.containers(all=True, filters={"label": self.name.removeprefix("label=")})
             ids = [str(one["Id"]) for one in listed if STAND_IN not in (one.get("Labels") or {})]
@@ -109,6 +116,21 @@ class DockerControl:
                 f"lost: remove it, rename {self.name}{HELD} to {self.name} and start that first."
             )
         return found
+
+    def test(self, root: str) -> str:
+        """Look for the container without touching it; return in a sentence whether it has the storage at ``root``.
+        Raises ``Uncontrolled`` when it could not be held."""
+        with spoken(self.engine), self.api() as api:
+            container = self.find(api)
+        image = str(container["Config"].get("Image"))
+        how = "running" if container["State"].get("Running") else "not running"
+        found = f"The container {str(container['Name']).lstrip('/')} was found ({image}, {how})"
+        here = os.path.realpath(root)
+        for mount in container.get("Mounts") or ():
+            source = os.path.realpath(str(mount.get("Source") or "/nowhere"))
+            if os.path.commonpath((source, here)) in (source, here):
+                return f"{found}, and it has this storage."
+        return f"{found}; none of its volumes is {root}: make sure that it is the registry of this storage."
 
     def _runs(self, api: APIClient, id_: str) -> bool:
         try:

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from registryui.services import leases
+from registryui.services import control, leases
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until told to stop."""
+        # Whoever waits to push comes first.
+        control.put_all_right()
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(over,), name="leases", daemon=True)
         watch.start()
@@ -33,6 +35,7 @@ class Command(BaseCommand):
 def _watch(over: threading.Event) -> None:
     while True:
         try:
+            control.put_all_right()
             leases.recover()
         except DatabaseError as error:
             # A database that is busy or restarting: the next look will do.
