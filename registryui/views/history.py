@@ -24,6 +24,10 @@ FIELDS = (
 WORDS: dict[str, str] = {
     audit.Action.REGISTRY_ADDED: "added the registry",
     audit.Action.REGISTRY_CHANGED: "changed the registry",
+    audit.Action.REGISTRY_HELD: "kept pushes out of",
+    audit.Action.REGISTRY_BACK: "gave back",
+    audit.Action.REGISTRY_LOST: "could not give back",
+    audit.Action.REGISTRY_LOOKED_AFTER: "looked after",
     audit.Action.SCAN_REQUESTED: "asked for a scan of",
     audit.Action.PROPOSED: "proposed",
     audit.Action.EDITED: "edited",

@@ -20,9 +20,9 @@ MOST_SENT = 150_000
 
 def test_no_page_asks_more_of_a_larger_registry(people, client_of):
     client = client_of("admin")
-    database.fill(database.Size(500, 15, 3000), "small", decided=60, entries=60)
+    database.fill(database.Size(500, 15, 3000), "small", decided=60, entries=600)
     small = {name: pages.opened(client, address) for name, address in pages.addresses("small").items()}
-    database.fill(database.Size(2500, 60, 15_000), "large", decided=300, entries=300)
+    database.fill(database.Size(2500, 60, 15_000), "large", decided=300, entries=3000)
     large = {name: pages.opened(client, address) for name, address in pages.addresses("large").items()}
     assert {name: queries for name, (queries, _) in large.items()} == {
         name: queries for name, (queries, _) in small.items()
