@@ -184,6 +184,8 @@ def _schedule(schedule: Schedule) -> Found:
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
         yield ("schedule", "tz"), f"{schedule.tz[:60]!r} is no time zone; write for instance Europe/Berlin or UTC."
     try:
-        CronSim(schedule.cron, datetime(2026, 1, 1, tzinfo=UTC))
+        next(CronSim(schedule.cron, datetime(2026, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
         yield ("schedule", "cron"), f"{schedule.cron[:60]!r} is no cron expression ({error}); write five fields."
+    except StopIteration:
+        yield ("schedule", "cron"), f"{schedule.cron[:60]!r} is never due; look at its days and months."
