@@ -11,6 +11,9 @@ from prune.policy.document import Document, Path, dotted, read_document
 from prune.policy.faults import Fault, PolicyError
 from prune.policy.schema import MAX_RULES, STRUCTS, Policy, Rule
 
+#: Who has so many does not read them all.
+MOST_FAULTS = 100
+
 _SECTIONS = ("protect", "keep", "delete")
 
 
@@ -99,7 +102,7 @@ class _Reader:
     def _known(self, value: dict[str, Any], kind: type[msgspec.Struct], path: Path) -> None:
         known = kind.__struct_fields__
         for key in value:
-            if key not in known:
+            if key not in known and len(self.faults) < MOST_FAULTS:
                 near = difflib.get_close_matches(key, known, n=1)
                 fix = f"did you mean {near[0]!r}?" if near else f"known here are {', '.join(known)}."
                 self.fault((*path, key), f"There is no key {key[:60]!r} here; {fix}")

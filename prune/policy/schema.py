@@ -86,6 +86,10 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     then: Literal["propose"] = "propose"
 
 
+def _id(rule: Rule) -> str:
+    return rule.id
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """See docs/policies.md. Every rule has an ``id`` that no other rule has."""
 
@@ -99,8 +103,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     schedule: Schedule | None = None
 
     def digest(self) -> Digest:
-        """Return the sha256 of what the policy means: comments, layout and the order of keys do not change it."""
-        return "sha256:" + hashlib.sha256(canonical(self)).hexdigest()
+        """Return the sha256 of what the policy means: comments, layout and the order of rules do not change it."""
+        sections = {name: tuple(sorted(getattr(self, name), key=_id)) for name in ("protect", "keep", "delete")}
+        return "sha256:" + hashlib.sha256(canonical(msgspec.structs.replace(self, **sections))).hexdigest()
 
     def rules(self) -> tuple[Rule, ...]:
         """Return all rules: what is protected, what is kept, what goes."""

@@ -75,15 +75,18 @@ def fate(
 ) -> str:
     """Return the sentence of a decision, from pairs of a rule's id and its reason: what keeps, what keeps because
     something is not known, what deletes, and what would if something were known."""
-    asking = listed([f"{id_} (because {why})" for id_, why in deleting], most=len(deleting))
+    asking = _listed(deleting, "because")
+    unsure = f"; {_listed(undecided, 'but')} cannot tell" if undecided else ""
     if goes:
-        return f"It goes: {asking} {'lets' if len(deleting) == 1 else 'let'} it go."
-    holding = [f"{id_} (because {why})" for id_, why in keeping]
-    holding += [f"{id_} (in doubt, because {why})" for id_, why in doubts]
-    if holding:
-        kept = f"It stays: {listed(holding, most=len(holding))} {'keeps' if len(holding) == 1 else 'keep'} it"
-        return f"{kept}; {asking} would let it go." if deleting else f"{kept}."
+        return f"It goes: {asking} {'lets' if len(deleting) == 1 else 'let'} it go{unsure}."
+    if keeping or doubts:
+        both = " and ".join(filter(None, (_listed(keeping, "because"), _listed(doubts, "in doubt, because"))))
+        kept = f"It stays: {both} {'keeps' if len(keeping) + len(doubts) == 1 else 'keep'} it"
+        return f"{kept}; {asking} would let it go{unsure}." if deleting else f"{kept}{unsure}."
     if undecided:
-        words = listed([f"{id_} (but {why})" for id_, why in undecided], most=len(undecided))
-        return f"It stays: only {words} would let it go."
+        return f"It stays: only {_listed(undecided, 'but')} would let it go."
     return "It stays: no delete rule matches it."
+
+
+def _listed(said: Sequence[tuple[str, str]], joint: str) -> str:
+    return listed([f"{id_} ({joint} {why})" for id_, why in said], most=len(said))
