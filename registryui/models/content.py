@@ -66,6 +66,9 @@ class TagSighting(Sighting):
             models.Index(fields=["repository", "tag", "-first_seen"], name="tag_history"),
             models.Index(fields=["digest"], name="tag_digest"),
             models.Index(fields=["tag", "repository"], name="tag_now", condition=models.Q(ended_at=None)),
+            models.Index(
+                fields=["repository", "-pushed_at", "id"], name="tag_pushed", condition=models.Q(ended_at=None)
+            ),
             models.Index(fields=["repository", "-first_seen", "-id"], name="tag_timeline"),
         ]
         constraints = [

@@ -1,6 +1,6 @@
 """One repository: tags, graph, untagged manifests, history."""
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -96,10 +96,15 @@ def _timeline(request: HttpRequest, repository: Repository) -> dict[str, object]
     """Return what tags did, newest first: each with the image that it pointed at before."""
     rows = TagSighting.objects.filter(repository=repository)
     q = request.GET.get("q", "").strip()[:200]
-    found = searched(rows, ["tag", "digest"], q)
-    before = TagSighting.objects.filter(
-        repository=repository, tag=OuterRef("tag"), ended_at=OuterRef("first_seen")
-    ).order_by("-pk")
-    moves = found.annotate(before=Subquery(before.values("digest")[:1])).order_by("-first_seen", "-pk")
-    page = page_of(moves, request)
-    return {"page": page, "q": q, "found": page.paginator.count, "total": rows.count() if q else page.paginator.count}
+    page = page_of(searched(rows, ["tag", "digest"], q).order_by("-first_seen", "-pk"), request)
+    shown = list(page.object_list)
+    earlier = rows.filter(tag__in={row.tag for row in shown}, ended_at__in={row.first_seen for row in shown})
+    before = {(tag, ended): digest for tag, ended, digest in earlier.values_list("tag", "ended_at", "digest")}
+    found = page.paginator.count
+    return {
+        "page": page,
+        "moves": [{"row": row, "before": before.get((row.tag, row.first_seen))} for row in shown],
+        "q": q,
+        "found": found,
+        "total": rows.count() if q else found,
+    }

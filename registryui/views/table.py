@@ -67,10 +67,16 @@ class Table:
         self.sort = sort
         field = F(columns[sort.removeprefix("-")].name)
         order = field.desc(nulls_last=True) if sort.startswith("-") else field.asc(nulls_last=True)
-        self.page: Page[Any] = page_of(rows.order_by(order, "pk"), request, count=self.found)
+        # Sorting keys and then fetching one page of rows is several times faster than sorting whole rows.
+        self.page: Page[Any] = page_of(
+            rows.order_by(order, "pk").values_list("pk", flat=True), request, count=self.found
+        )
+        keys = list(self.page.object_list)
+        by_key = rows.in_bulk(keys)
+        self.shown = [by_key[key] for key in keys if key in by_key]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.page.object_list)
+        return iter(self.shown)
 
     @property
     def headers(self) -> list[dict[str, object]]:
