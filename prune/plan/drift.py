@@ -11,7 +11,7 @@ from prune.graph.reach import RepositoryGraph, held_blobs
 from prune.graph.v1 import with_ancestors
 from prune.model.digest import Digest, companion_tags, short
 from prune.model.plan import Deletions, Plan
-from prune.model.snapshot import Repository, Snapshot
+from prune.model.snapshot import Repository, Snapshot, is_by_image
 
 
 class Skipped(msgspec.Struct, frozen=True, order=True):
@@ -33,7 +33,7 @@ def check(plan: Plan, snapshot: Snapshot, *, now: int) -> Drift:
     judge = _Judge(plan, snapshot, now)
     if snapshot.store_blocked is not None:
         return judge.refuse_all(f"{snapshot.store_blocked.where} {snapshot.store_blocked.what}")
-    return judge.v1() if plan.kind == "storage-v1" else judge.v2()
+    return judge.v1() if is_by_image(plan.kind) else judge.v2()
 
 
 class _Judge:
@@ -297,7 +297,7 @@ class _Judge:
                 self.skip(name, why)
             elif repository is not None and (
                 repository.tags.keys() - tags.get(name, set())
-                or (self.plan.kind != "storage-v1" and repository.revisions.keys() - going.get(name, set()))
+                or (not is_by_image(self.plan.kind) and repository.revisions.keys() - going.get(name, set()))
                 or any((name, upload.id) not in uploads for upload in repository.uploads)
             ):
                 self.skip(name, "it holds something that is not in the plan")

@@ -22,7 +22,7 @@ def summarise(snapshot: Snapshot) -> ScanSummary:
     size: int | None
     unreferenced: int | None
     unreferenced_size: int | None
-    if snapshot.kind in ("storage-v1", "registry-v1"):
+    if snapshot.kind == "storage-v1":
         reached = with_ancestors((i for r in repositories for i in r.tags.values()), snapshot.images)
         alone = snapshot.images.keys() - reached
         blobs, size = len(snapshot.images), sum(image.size for image in snapshot.images.values())
@@ -47,7 +47,7 @@ def summarise(snapshot: Snapshot) -> ScanSummary:
         repositories=len(snapshot.repositories),
         tags=sum(len(repository.tags) for repository in repositories),
         manifests=manifests,
-        # Over the registry's API untagged manifests cannot be listed at all.
+        # Over the registry's API untagged manifests cannot be listed at all; V1 has none.
         untagged_manifests=None if snapshot.kind in ("registry-v2", "registry-v1") else untagged,
         blobs=blobs,
         bytes=size,

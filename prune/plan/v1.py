@@ -1,7 +1,7 @@
-"""Plans for V1 storage, the kind of registry where deleting a tag never deletes an image.
+"""Plans for V1 registries, where deleting a tag never deletes an image: over their API that is all there is to do.
 
-A tag that was asked for goes; then every image that only deleted tags reached, itself and up its ancestry, goes,
-unless another image is based on it or a tag refers to it.
+A tag that was asked for goes; then, in storage, every image that only deleted tags reached, itself and up its
+ancestry, goes, unless another image is based on it or a tag refers to it.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,7 +33,9 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
         if (name, tag) not in gone_tags
     }
     touched = with_ancestors(asked, snapshot.images)
-    going = _going(snapshot, touched, surviving_tags.values(), request, now)
+    going = set()
+    if snapshot.kind != "registry-v1":
+        going = _going(snapshot, touched, surviving_tags.values(), request, now)
     images = tuple(sorted(ImageItem(id_, snapshot.images[id_].size) for id_ in going))
     return Plan(
         source=snapshot.source,
@@ -116,12 +118,14 @@ def _reasons(
 ) -> tuple[str, ...]:
     found = []
     tags = tags_of.get(id_, [])
+    reached = bool(tags)
     if tags:
         found.append(f"{_tags(tags, home)} {'points' if len(tags) == 1 else 'point'} to it")
     for child in children.get(id_, ()):
         if child in going:
             continue
         tip, names = _first_tagged(child, children, tags_of, going)
+        reached = reached or bool(names)
         said = f"{short(child)} is based on it"
         if names:
             points = f"{_tags(names, home)} {'points' if len(names) == 1 else 'point'} to {short(tip)}"
@@ -138,7 +142,10 @@ def _reasons(
         found.append("it is marked as being uploaded")
     if image is not None and image.names and not found:
         found.append(f"it is known as {image.names[0]}")
-    if not snapshot.complete:
+    if snapshot.kind == "registry-v1":
+        if not reached:
+            found.append("no request to a V1 registry deletes an image: it stays on the disk")
+    elif not snapshot.complete:
         found.append("something in this store could not be read, so no image may go")
     return tuple(found)
 

@@ -15,6 +15,7 @@ from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
 from prune.reclaim.layout_index import prepare, replace, still_gone
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
+from prune.reclaim.registry_v1 import apply_registry_v1
 from prune.reclaim.steps import (
     ORDER,
     Step,
@@ -29,6 +30,7 @@ from prune.reclaim.trash import discard
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.oci_layout.source import INDEX, OciLayout
+from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
@@ -62,6 +64,8 @@ def apply(
     if isinstance(source, RegistryV2):
         # Nothing is done behind the registry's back, and it never deletes a blob: pushes and pulls may go on.
         return apply_registry(source, plan, (stopped or "").strip(), report)
+    if isinstance(source, RegistryV1):
+        return apply_registry_v1(source, plan, (stopped or "").strip(), report)
     if isinstance(source, DockerEngine):
         # The engine deletes for us, and refuses what it still needs.
         return apply_engine(source, plan, (stopped or "").strip(), trash=trash, report=report)

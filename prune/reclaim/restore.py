@@ -13,9 +13,11 @@ from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
 from prune.reclaim.registry import restore_registry
+from prune.reclaim.registry_v1 import restore_registry_v1
 from prune.reclaim.steps import MAX_INDEX_BYTES, Step, content_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
+from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.stores.base import Store
 
@@ -32,6 +34,8 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
         raise Refused(f"{run!r} is no run; `prune apply` printed its name.")
     if isinstance(source, RegistryV2):
         return restore_registry(source, run, report)
+    if isinstance(source, RegistryV1):
+        return restore_registry_v1(source, run, report)
     if isinstance(source, DockerEngine):
         return restore_engine(source, run, report)
     storage = storage_of(source)

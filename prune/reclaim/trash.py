@@ -12,6 +12,7 @@ from prune.reclaim.registry import state_of
 from prune.sources.base import Source
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.oci_layout.source import OciLayout
+from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
@@ -81,6 +82,8 @@ def _store(source: Source) -> Store:
         return source.store
     if isinstance(source, RegistryV2):
         return state_of(source)
+    if isinstance(source, RegistryV1):
+        return state_of(source.connection)
     if isinstance(source, DockerEngine):
         return engine_state(source)
     raise Refused(f"A source of kind {source.kind} has no trash.")

@@ -2,17 +2,26 @@
 
 import os
 
-from prune.model.errors import SourceError, UsageError
+from prune.model.errors import SourceError, Unreadable, UsageError
+from prune.model.snapshot import SourceKind
 from prune.sources.base import Source
 from prune.sources.credentials import Access, access_from_environment, find_credentials
 
 _FORMS = "storage:PATH, http(s)://HOST, oci:PATH or docker:"
 
 
-def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: Access | None = None) -> Source:
+def open_source(
+    text: str,
+    *,
+    timeout: float = 30.0,
+    workers: int = 1,
+    access: Access | None = None,
+    kind: SourceKind | None = None,
+) -> Source:
     """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network;
     ``workers`` processes may read storage at the same time; ``access`` is how to reach a registry over a network,
-    by default what the environment says.
+    by default what the environment says. ``kind`` is what the source was when it was opened before: without it a
+    registry is asked of which version it is.
 
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
@@ -22,7 +31,7 @@ def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: A
     if scheme == "storage":
         return _open_storage(rest, workers)
     if scheme in ("http", "https"):
-        return _open_registry(text, timeout, access or access_from_environment())
+        return _open_registry(text, timeout, access or access_from_environment(), kind)
     if scheme == "oci":
         return _open_layout(rest)
     if scheme == "docker":
@@ -33,7 +42,8 @@ def open_source(text: str, *, timeout: float = 30.0, workers: int = 1, access: A
     raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
 
 
-def _open_registry(text: str, timeout: float, access: Access) -> Source:
+def _open_registry(text: str, timeout: float, access: Access, kind: SourceKind | None) -> Source:
+    from prune.sources.registry_v1.source import RegistryV1, speaks_v1_only
     from prune.sources.registry_v2.client import Options
     from prune.sources.registry_v2.source import RegistryV2, parse_address
 
@@ -47,7 +57,13 @@ def _open_registry(text: str, timeout: float, access: Access) -> Source:
         client_certificate=access.client_certificate,
         client_key=access.client_key,
     )
-    return RegistryV2(base, within, credentials, options, access.state)
+    registry = RegistryV2(base, within, credentials, options, access.state)
+    if kind is None:
+        try:
+            kind = "registry-v1" if registry.run(speaks_v1_only) else "registry-v2"
+        except (SourceError, Unreadable):
+            kind = "registry-v2"  # reading it says what is wrong
+    return RegistryV1(registry) if kind == "registry-v1" else registry
 
 
 def _open_layout(path: str) -> Source:

@@ -151,13 +151,13 @@ class _Scan:
         try:
             body, stat = self.store.read(f"{folder}/json", MAX_JSON_BYTES)
             times.append(stat.time)
-            created = _decode_json(body).created
-        except (OSError, Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            created = created_in(body)
+        except (OSError, Unreadable) as error:
             self.note(f"{folder}/json", _why(error), "its age is not known")
         try:
             body, stat = self.store.read(f"{folder}/ancestry", MAX_JSON_BYTES)
             times.append(stat.time)
-            ancestry = _ancestry(id_, body)
+            ancestry = parse_ancestry(id_, body)
         except (OSError, Unreadable) as error:
             self.block(f"{folder}/ancestry", _why(error))
         return V1Image(
@@ -235,7 +235,16 @@ class _Scan:
         return Repository(name=name, tags=tags, tag_times=times, complete=complete)
 
 
-def _ancestry(id_: str, body: bytes) -> tuple[str, ...]:
+def created_in(body: bytes) -> str:
+    """Return when an image was made, as its JSON says; raise ``Unreadable`` when that cannot be understood."""
+    try:
+        return _decode_json(body).created
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"cannot be understood: {error}") from None
+
+
+def parse_ancestry(id_: str, body: bytes) -> tuple[str, ...]:
+    """Return the image ``id_`` and all that it is based on; raise ``Unreadable`` for anything but that."""
     try:
         ids = _decode_ancestry(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -254,6 +263,4 @@ def _why(error: Exception) -> str:
         return "is missing"
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror}"
-    if isinstance(error, Unreadable):
-        return str(error)
-    return f"cannot be understood: {error}"
+    return str(error)

@@ -149,8 +149,11 @@ class Client:
         body: bytes | None = None,
         limit: int = MAX_LIST_BYTES,
         retry: bool | None = None,
+        bare: bool = False,
     ) -> Answer:
         """Send one request and return its answer, whatever its status, 401 and 403 excepted.
+
+        A ``bare`` one does not say who we are, and is answered with 401 and 403 as well.
 
         ``path`` may be an address on the registry itself. Raises ``Denied`` for 401 and 403, ``Unreadable`` for an
         answer that is too large or cut off, ``SourceError`` when the registry cannot be reached.
@@ -162,7 +165,7 @@ class Client:
         while True:
             attempt += 1
             try:
-                authorization = await self._authorization(scope)
+                authorization = "" if bare else await self._authorization(scope)
                 async with self._gate:
                     answer = await self._once(method, url, authorization, headers or {}, body, limit)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
@@ -174,11 +177,11 @@ class Client:
                     raise said from None
                 await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * 2**attempt, 5))  # noqa: S311  # jitter
                 continue
-            if answer.status == 401 and not refreshed:
+            if answer.status == 401 and not refreshed and not bare:
                 refreshed = True
                 await self._prepare(answer, scope, authorization.removeprefix("Bearer "))
                 continue
-            if answer.status in (401, 403):
+            if answer.status in (401, 403) and not bare:
                 raise Denied(self._denied(answer.status, method, url))
             if answer.status in RETRIED and attempt < ATTEMPTS:
                 self._gate.too_much()
