@@ -50,6 +50,7 @@ http:
 {extra}"""
         )
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] | None = None
 
     @property
     def host(self) -> str:
@@ -57,7 +58,9 @@ http:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(["docker-registry", "serve", str(self.config)], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                ["docker-registry", "serve", str(self.config)], stdout=log, stderr=log, env=self.environment
+            )
         for _ in range(200):
             with contextlib.suppress(OSError):
                 if self.get("/v2/")[0] in (200, 401):
@@ -181,3 +184,29 @@ def skopeo(*arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def push(layout: Layout, tag: str, server: Registry, target: str, *options: str) -> None:
+    skopeo(*options, f"oci:{layout.root}:{tag}", f"docker://{server.host}/{target}")
+
+
+def push_examples(server: Registry, folder: Path) -> Layout:
+    """Shared layers, multi-arch, two tags on a digest, the same image in two repositories."""
+    layout = Layout(folder / "layout")
+    base, common = layout.layer("base"), layout.layer("common")
+    layout.image(base, common, tag="one", version="1")
+    layout.image(base, common, layout.layer("two"), tag="two", version="2")
+    layout.image(layout.layer("alone"), tag="alone")
+    arm, amd = (
+        layout.image(base, layout.layer(architecture), architecture=architecture)
+        for architecture in ("arm64", "amd64")
+    )
+    layout.index(arm, amd, tag="multi")
+    push(layout, "one", server, "team/app:1.0")
+    push(layout, "one", server, "team/app:stable")
+    push(layout, "two", server, "team/app:2.0")
+    push(layout, "one", server, "copy/app:1.0")
+    push(layout, "alone", server, "lonely:1")
+    push(layout, "multi", server, "multi:1", "--all")
+    push(layout, "multi", server, "multi:2", "--all")
+    return layout

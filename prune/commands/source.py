@@ -14,7 +14,9 @@ MOST_WORKERS = 4
 
 def add_source(parser: ArgumentParser) -> None:
     """Declare SOURCE and ``--timeout``."""
-    parser.add_argument("source", metavar="SOURCE", help="storage:PATH, http(s)://HOST, oci:PATH or docker:")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="storage:PATH, s3://BUCKET/PREFIX, gs://, az://, http(s)://HOST or docker:"
+    )
     parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS", help="per request over a network (default 30)"
     )

@@ -34,6 +34,7 @@ from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
+from prune.sources.stores.base import Store
 
 #: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
 BATCH = 256
@@ -111,6 +112,7 @@ class _Run:
         self.plan = plan
         self.journal = journal
         self.moved = dict(record.moved)
+        self.intents = dict(record.intents)
         self.report = report
         self.finished = False
         self.skipped: list[Skipped] = []
@@ -122,12 +124,13 @@ class _Run:
 
     def carry_out(self, control: Control, window: float, *, trash: bool) -> Outcome:
         early: Snapshot | None = None
-        if control.changes:
-            # Whatever can be found out while the registry serves: so it is held only for what is left to do.
-            early, _ = self._look(None)
         held: Hold | None = None
         state, message = "failed", ""
         try:
+            self._take_back()
+            if control.changes:
+                # Whatever can be found out while the registry serves: so it is held only for what is left to do.
+                early, _ = self._look(None)
             with hold(control, self.store, self.journal.run, window) as held:
                 snapshot, drift = self._look(held, early)
                 self._begin(drift, control.words)
@@ -160,6 +163,9 @@ class _Run:
         """Scan, and judge what is left of the plan; raise ``Stale`` when that is nothing."""
         report = held.reporting(self.report) if held is not None else self.report
         snapshot = self.source.scan(report, known=known, configs=False)
+        if snapshot.store_blocked is not None:
+            where, what = snapshot.store_blocked.where, snapshot.store_blocked.what
+            raise Refused(f"{where} {what}: nothing can be judged, and nothing was done. Put that right first.")
         plan = self.plan
         if INDEX in self.moved:
             plan, self.returned = still_gone(plan, snapshot)
@@ -167,6 +173,13 @@ class _Run:
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(_why_stale(drift))
         return snapshot, drift
+
+    def _take_back(self) -> None:
+        """Undo halves of moves that a crash has left: what they are of is judged anew."""
+        doubtful = [step for step in self.intents.values() if step.path not in self.moved]
+        with self.store.together(self.journal.both_ends(doubtful)) as store:
+            for step in doubtful:
+                store.take_back(step.path, self.journal.trash(step.path))
 
     def _begin(self, drift: Drift, words: str) -> None:
         self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)] + self.returned
@@ -268,52 +281,55 @@ class _Run:
 
     def _move_all(self, steps: list[Step], held: Hold) -> None:
         done = 0
-        for batch in _batches(steps):
+        for batch in batches(steps):
             held.look()
             self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
             self.unwritten = []
-            moved: list[str] = []
+            moved: list[Step] = []
             skipped: list[Skipped] = []
-            for step in batch:
-                why = self._move(step)
-                if not why:
-                    moved.append(step.path)
-                    self.moved[step.path] = step
-                elif step.counts:
-                    skipped.append(Skipped(step.item, why))
-                    self.lost += step.counts
-            self.store.settle([*moved, *(self.journal.trash(path) for path in moved)])
+            with self.store.together(self.journal.both_ends(batch)) as store:
+                for step in batch:
+                    why = self._move(store, step)
+                    if not why:
+                        moved.append(step)
+                    elif step.counts:
+                        skipped.append(Skipped(step.item, why))
+                        self.lost += step.counts
+            paths = [step.path for step in moved]
+            self.moved.update(zip(paths, moved, strict=True))
+            for step in moved:
+                if step.kind == "index":
+                    self._replace(step)
+            self.store.settle([*paths, *map(self.journal.trash, paths)])
             self.skipped += skipped
-            self.unwritten = [self._line("moved", paths=tuple(moved))]
+            self.unwritten = [self._line("moved", paths=tuple(paths))]
             if skipped:
                 self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
             done += len(batch)
             self.report(Progress("moving to the trash", done, len(steps)))
 
-    def _move(self, step: Step) -> str:
+    def _move(self, store: Store, step: Step) -> str:
         """Move one thing into the trash after a last look; return why not."""
         if step.kind == "layout-index":
             replace(self.store, step, self.journal.trash(step.path), self.journal.fresh(step.path))
             return ""
         if is_in_index(step):
             return ""  # it went with the index
-        why = still_true(self.store, step)
+        why = still_true(store, step)
         if why:
             return why
         try:
-            self.store.move(step.path, self.journal.trash(step.path))
+            store.move(step.path, self.journal.trash(step.path))
         except FileNotFoundError:
             return "it is gone already"
         except FileExistsError:
             return "it was pushed again while this run was interrupted"
         except Refused as error:
             return str(error)
-        if step.kind == "index":
-            self._replace(step)
         return ""
 
 
-def _batches(steps: list[Step]) -> Iterator[list[Step]]:
+def batches(steps: list[Step]) -> Iterator[list[Step]]:
     """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
     batch: list[Step] = []
     for step in steps:

@@ -4,6 +4,7 @@ What a process that was killed leaves behind is found out by looking: the journa
 a move is one rename, so whatever lies in the trash was moved and whatever does not was not.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from prune.model.digest import Digest, short
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
 from prune.reclaim.layout_index import was_replaced
-from prune.reclaim.steps import Step, is_in_index
+from prune.reclaim.steps import Step, folder_of, is_in_index
 from prune.sources.stores.base import Store
 
 #: Everything of ours lies in this folder of the store; no scan counts it and no registry reads it.
@@ -63,7 +64,7 @@ class Journal:
     def lines(self) -> list[Line]:
         """Return every whole line, oldest first; nothing when there is no journal yet."""
         try:
-            body, _ = self.store.read(self._path, MAX_JOURNAL_BYTES)
+            body = self.store.appended(self._path, MAX_JOURNAL_BYTES)
         except FileNotFoundError:
             return []
         except Unreadable as error:
@@ -80,6 +81,11 @@ class Journal:
     def trash(self, path: str) -> str:
         """Return where in the trash the thing at ``path`` lies or would lie."""
         return f"{self.folder}/files/{path}"
+
+    def both_ends(self, steps: Iterable[Step]) -> list[str]:
+        """Return the folders from which and to which ``steps`` move."""
+        folders = [folder_of(step) for step in steps]
+        return [*folders, *map(self.trash, folders)]
 
     def fresh(self, path: str) -> str:
         """Return where the file that is to take the place of ``path`` is prepared."""
@@ -138,17 +144,24 @@ def read_record(journal: Journal) -> Record:
             case "emptied":
                 record.emptied = line
     if not record.finished and not record.restoring and record.restored is None:
-        for path, step in record.intents.items():
-            if path in record.moved or is_in_index(step):
+        _look(journal, record)
+    return record
+
+
+def _look(journal: Journal, record: Record) -> None:
+    """Find out what was moved of that of which no outcome was written down."""
+    doubtful = {path: step for path, step in record.intents.items() if path not in record.moved}
+    with journal.store.together(journal.both_ends(doubtful.values())) as store:
+        for path, step in doubtful.items():
+            if is_in_index(step):
                 continue
             if step.kind == "layout-index":
-                if was_replaced(journal.store, step, journal.trash(path), journal.fresh(path)):
+                if was_replaced(store, step, journal.trash(path), journal.fresh(path)):
                     # Every entry that was to go went in the same instant.
                     record.moved.update((p, one) for p, one in record.intents.items() if is_in_index(one))
                     record.moved[path] = step
-            elif journal.store.kind(journal.trash(path)) is not None:
+            elif store.was_moved(path, journal.trash(path)):
                 record.moved[path] = step
-    return record
 
 
 def _forget_entries(record: Record) -> None:

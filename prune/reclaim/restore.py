@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
-from prune.reclaim.apply import BATCH, storage_of
+from prune.reclaim.apply import batches, storage_of
 from prune.reclaim.engine import restore_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.layout_index import bring_back
@@ -62,25 +62,38 @@ def _put_back(store: Store, journal: Journal, record: Record, report: Report) ->
         if not record.restoring:
             # Also what an interrupted run had moved without writing it down: from here on the record counts.
             journal.add(Line("moved", now, paths=tuple(record.moved)), Line("restore", now))
-        for start in range(0, len(steps), BATCH):
+        looked_at = 0
+        for batch in batches(steps):
+            if batch[0].kind == "index":
+                _make_way(store, journal, batch, record)
             back = []
-            for step in steps[start : start + BATCH]:
-                odd = [] if step.path in record.back else list(_return(store, journal, step))
-                skipped += odd
-                if is_in_index(step):
-                    odd = [one for one in skipped if one.item == step.item]
-                if not odd:
-                    back.append(step.path)
-                    done += step.counts
-            store.settle([*back, *(journal.trash(path) for path in back)])
+            with store.together(journal.both_ends(batch)) as together:
+                for step in batch:
+                    odd = [] if step.path in record.back else list(_return(together, journal, step))
+                    skipped += odd
+                    if is_in_index(step):
+                        odd = [one for one in skipped if one.item == step.item]
+                    if not odd:
+                        back.append(step.path)
+                        done += step.counts
+            store.settle([*back, *map(journal.trash, back)])
             journal.add(Line("back", now, paths=tuple(back)))
-            report(Progress("putting back", min(start + BATCH, len(steps)), len(steps)))
+            looked_at += len(batch)
+            report(Progress("putting back", looked_at, len(steps)))
         state = "partial" if skipped else "done"
         journal.add(Line("restored", int(time.time()), state=state, done=done, skipped=tuple(skipped)))
     except OSError as error:
         message = f"{error.strerror or error}. Nothing is lost: put that right and restore again."
         return Restored(journal.run, "failed", done, tuple(skipped), message)
     return Restored(journal.run, "partial" if skipped else "done", done, tuple(skipped))
+
+
+def _make_way(store: Store, journal: Journal, steps: list[Step], record: Record) -> None:
+    """Move lists of ours out of the way of the old ones."""
+    for step in steps:
+        trashed = step.path not in record.back and store.kind(journal.trash(step.path)) is not None
+        if trashed and _is_ours(store, step):
+            store.move(step.path, journal.undone(step.path))
 
 
 def _return(store: Store, journal: Journal, step: Step) -> Iterator[Skipped]:
@@ -95,8 +108,6 @@ def _return(store: Store, journal: Journal, step: Step) -> Iterator[Skipped]:
         if store.kind(step.path) is None:
             yield Skipped(step.item, "it is neither in the trash nor in its place")
         return
-    if step.kind == "index" and _is_ours(store, step):
-        store.move(step.path, journal.undone(step.path))
     try:
         yield from _merge(store, trash, step.path, step)
     except Refused as error:
@@ -105,10 +116,12 @@ def _return(store: Store, journal: Journal, step: Step) -> Iterator[Skipped]:
 
 def _merge(store: Store, trash: str, path: str, step: Step) -> Iterator[Skipped]:
     """Move ``trash`` to ``path``; where something is already, go down into it as far as both are folders."""
-    here = store.kind(path)
-    if here is None:
+    try:
         store.move(trash, path)
-    elif here != store.kind(trash):
+        return
+    except FileExistsError:
+        here = store.kind(path)
+    if here != store.kind(trash):
         yield Skipped(step.item, f"{path} is something else now")
     elif step.kind in ("blob", "layout-blob", "image"):
         # Named by its content: what was pushed again is the same thing.

@@ -68,6 +68,12 @@ ORDER: tuple[Kind, ...] = (
 )
 
 
+def folder_of(step: Step) -> str:
+    """Return the folder that holds all of what moves: a step's own path, or the one around it for a single file."""
+    single = step.kind in ("index", "tag-note") or (step.kind == "tag" and "/_manifests/tags/" not in step.path)
+    return step.path.rpartition("/")[0] if single else step.path
+
+
 def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> list[Step]:
     """Return the moves that carry ``items`` out, in their order."""
     match source:

@@ -7,7 +7,8 @@ from prune.model.snapshot import SourceKind
 from prune.sources.base import Source
 from prune.sources.credentials import Access, access_from_environment, find_credentials
 
-_FORMS = "storage:PATH, http(s)://HOST, oci:PATH or docker:"
+_FORMS = "storage:PATH, s3://BUCKET/PREFIX, gs://, az://, http(s)://HOST, oci:PATH or docker:"
+_IN_BUCKETS = ("storage:s3://", "storage:gs://", "storage:az://")
 
 
 def open_source(
@@ -25,11 +26,16 @@ def open_source(
 
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
+    text = text.removeprefix("storage:") if text.startswith(_IN_BUCKETS) else text
     scheme, colon, rest = text.partition(":")
     if not colon or (not rest and scheme != "docker") or "\0" in rest:
         raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
     if scheme == "storage":
         return _open_storage(rest, workers)
+    if scheme in ("s3", "gs", "az"):
+        from prune.sources.stores.objects.open import open_bucket
+
+        return open_bucket(text, timeout, access or access_from_environment())
     if scheme in ("http", "https"):
         return _open_registry(text, timeout, access or access_from_environment(), kind)
     if scheme == "oci":

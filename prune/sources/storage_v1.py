@@ -18,6 +18,10 @@ from prune.sources.stores.base import Entry, Store
 MAX_TAG_BYTES = 4096
 MAX_JSON_BYTES = 4 * 1024 * 1024
 
+#: Images that a store may fetch the small files of at once, and hold until they are read.
+READ_AHEAD = 256
+_SMALL = ("json", "ancestry")
+
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 is_image_id = _ID.fullmatch
 
@@ -84,6 +88,17 @@ class _Scan:
         self.problems: list[Problem] = []
 
     def run(self) -> Snapshot:
+        try:
+            with self.source.store.together([self.source.path("images"), self.source.path("repositories")]) as store:
+                self.store = store
+                return self.read()
+        except OSError as error:
+            problem = Problem(
+                self.source.base or "the store", f"cannot be listed: {error.strerror}", _NOT_ANY, "store"
+            )
+            return Snapshot(source=self.source.name, kind=self.source.kind, problems=(problem,))
+
+    def read(self) -> Snapshot:
         tags = self.repositories()
         self.read_images()
         repositories = {name: self.repository(name, *found) for name, found in sorted(tags.items())}
@@ -124,6 +139,9 @@ class _Scan:
             else:
                 ids.append(entry.name)
         for done, id_ in enumerate(ids, 1):
+            if done % READ_AHEAD == 1:
+                ahead = [f"{folder}/{one}/{file}" for one in ids[done - 1 : done - 1 + READ_AHEAD] for file in _SMALL]
+                self.store.expect(ahead, MAX_JSON_BYTES)
             self.images[id_] = self.image(id_, f"{folder}/{id_}")
             if done % 200 == 0 or done == len(ids):
                 self.report(Progress("reading images", done, len(ids)))
@@ -196,7 +214,9 @@ class _Scan:
         tags: dict[str, str] = {}
         times: dict[str, int] = {}
         complete = True
-        for entry in self.entries(folder):
+        entries = self.entries(folder)
+        self.store.expect([f"{folder}/{one.name}" for one in entries if one.name.startswith("tag_")], MAX_TAG_BYTES)
+        for entry in entries:
             where = f"{folder}/{entry.name}"
             if entry.kind == "folder":
                 self.note(where, "does not belong here", "it is left alone")

@@ -12,38 +12,16 @@ from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
 from tests.layouts import Layout
-from tests.servers import Registry, registry, skopeo
+from tests.servers import push, push_examples, registry
 from tests.stores import data_bytes
 
 pytestmark = pytest.mark.real
 
 
-def push(layout: Layout, tag: str, server: Registry, target: str, *options: str) -> None:
-    skopeo(*options, f"oci:{layout.root}:{tag}", f"docker://{server.host}/{target}")
-
-
 @pytest.fixture
 def server(tmp_path):
-    """Shared layers, multi-arch, two tags on a digest, the same image in two repositories."""
-    layout = Layout(tmp_path / "layout")
-    base, common = layout.layer("base"), layout.layer("common")
-    layout.image(base, common, tag="one", version="1")
-    layout.image(base, common, layout.layer("two"), tag="two", version="2")
-    layout.image(layout.layer("alone"), tag="alone")
-    arm, amd = (
-        layout.image(base, layout.layer(architecture), architecture=architecture)
-        for architecture in ("arm64", "amd64")
-    )
-    layout.index(arm, amd, tag="multi")
-    root = tmp_path / "store"
-    with registry(root, tmp_path) as started:
-        push(layout, "one", started, "team/app:1.0")
-        push(layout, "one", started, "team/app:stable")
-        push(layout, "two", started, "team/app:2.0")
-        push(layout, "one", started, "copy/app:1.0")
-        push(layout, "alone", started, "lonely:1")
-        push(layout, "multi", started, "multi:1", "--all")
-        push(layout, "multi", started, "multi:2", "--all")
+    with registry(tmp_path / "store", tmp_path) as started:
+        push_examples(started, tmp_path)
         yield started
 
 

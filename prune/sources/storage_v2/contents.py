@@ -1,5 +1,7 @@
 """Reading manifests and configs: each digest once, whatever the number of repositories that serve it."""
 
+from collections.abc import Sequence
+
 from prune.model.digest import Digest, matches
 from prune.model.errors import Unreadable
 from prune.model.manifest import (
@@ -31,6 +33,11 @@ class Contents:
         self.configs: dict[Digest, ImageConfig] = {}
         self.unreadable: dict[Digest, str] = {}
         self.odd_configs: dict[Digest, str] = {}
+
+    def expect(self, digests: Sequence[Digest]) -> None:
+        """Say which manifests are to be added next, see ``Store.expect``."""
+        unread = [d for d in digests if d not in self.manifests and d not in self._known_manifests]
+        self.store.expect([self.path(digest) for digest in unread], MAX_MANIFEST_BYTES)
 
     def add(self, digest: Digest) -> None:
         """Read a manifest, its children and their configs, as far as they are there and not read yet.

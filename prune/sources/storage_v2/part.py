@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import batched
 
 import msgspec
 
@@ -20,6 +21,8 @@ from prune.sources.storage_v2.contents import Contents
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.repositories import RepositoryReader
 
+#: Manifests that a store may fetch at once, and hold until they are read.
+READ_AHEAD = 512
 #: Below so many repositories a second process costs more than it brings.
 WORTH_IT = 8
 
@@ -57,11 +60,13 @@ def read_part(contents: Contents, names: Sequence[str], prefixes: Sequence[tuple
     reader = RepositoryReader(contents.store, contents.base, findings)
     repositories = []
     for done, name in enumerate(names, 1):
-        repository = reader.read(name)
-        repositories.append(repository)
-        for digest in (*repository.revisions, *repository.tags.values()):
-            contents.add(digest)
+        repositories.append(reader.read(name))
         report(Progress("reading repositories", done, len(names)))
+    served = [digest for repository in repositories for digest in (*repository.revisions, *repository.tags.values())]
+    for digests in batched(dict.fromkeys(served), READ_AHEAD):
+        contents.expect(digests)
+        for digest in digests:
+            contents.add(digest)
     blobs: dict[Digest, Blob] = {}
     for done, (algorithm, prefix) in enumerate(prefixes, 1):
         list_prefix(contents.store, contents.base, algorithm, prefix, blobs, findings)

@@ -7,7 +7,7 @@ from prune.sources.storage_v2.blobs import blob_prefixes
 from prune.sources.storage_v2.contents import Contents
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.judge import Judge, settled
-from prune.sources.storage_v2.layout import repository_folder
+from prune.sources.storage_v2.layout import repository_folder, under
 from prune.sources.storage_v2.part import read_parts
 from prune.sources.storage_v2.repositories import RepositoryReader, find_repositories
 from prune.sources.stores.base import Store
@@ -38,9 +38,19 @@ class StorageV2:
         """See ``Source``."""
         findings = Findings()
         report(Progress("looking for repositories", 0))
-        names = list(find_repositories(self.store, self.base, findings))
-        prefixes = blob_prefixes(self.store, self.base, findings)
-        contents = Contents(self.store, self.base, known, configs=configs)
+        try:
+            with self.store.together([under(self.base, "repositories"), under(self.base, "blobs")]) as store:
+                return self._scan(store, findings, report, known, configs=configs)
+        except OSError as error:
+            findings.block_store(self.base or "the store", f"cannot be listed: {error.strerror}")
+            return Snapshot(source=self.name, kind=self.kind, problems=tuple(findings.problems))
+
+    def _scan(
+        self, store: Store, findings: Findings, report: Report, known: Snapshot | None, *, configs: bool
+    ) -> Snapshot:
+        names = list(find_repositories(store, self.base, findings))
+        prefixes = blob_prefixes(store, self.base, findings)
+        contents = Contents(store, self.base, known, configs=configs)
         part = read_parts(contents, names, prefixes, report, self.workers)
         if known is not None:
             # What was known and is no longer there is no more than a memory.
@@ -50,7 +60,7 @@ class StorageV2:
         findings.problems += part.problems
         findings.blocked |= part.blocked
         report(Progress("putting it together", 0))
-        reader = RepositoryReader(self.store, self.base, findings)
+        reader = RepositoryReader(store, self.base, findings)
         judge = Judge(part, findings, lambda name: repository_folder(self.base, name), reader.layer_time)
         for repository in part.repositories:
             judge.look(repository)

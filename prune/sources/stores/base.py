@@ -4,7 +4,7 @@ Paths are relative to the store's root, with ``/`` between segments and no ``.``
 object store when a key starts with its path; everything the layouts need can be said in these few verbs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -64,11 +64,36 @@ class Store(Protocol):
         """Add to the end of a file, durably: when this returns, a power cut loses nothing of it."""
         ...
 
+    def appended(self, path: str, limit: int) -> bytes:
+        """Return all that was appended to ``path``. Raises ``FileNotFoundError`` when that is nothing, and
+        ``Unreadable`` when it is longer than ``limit``."""
+        ...
+
+    def expect(self, paths: Sequence[str], limit: int) -> None:
+        """Say that these files, where they are not longer than ``limit``, are to be read next. A store that is slow
+        to answer fetches them now, many at the same time."""
+        ...
+
+    def together(self, folders: Sequence[str]) -> "AbstractContextManager[Store]":
+        """Hold a store to work with in these folders, and in the folders below them, as a whole.
+
+        On a disk it is the store itself. An object store lists the folders once, in as few requests as it can,
+        answers from that, and carries the moves out when the context ends without an error."""
+        ...
+
     def move(self, source: str, target: str) -> None:
         """Move a file or a whole folder to a path where nothing is yet, making the target's parent folders.
 
-        On a disk one atomic rename. Raises ``FileExistsError`` when something is at ``target``, ``Refused`` when
-        a link lies on either path."""
+        On a disk one atomic rename; elsewhere copies, and then deletions. Raises ``FileExistsError`` when something
+        is at ``target``, ``Refused`` when a link lies on either path."""
+        ...
+
+    def was_moved(self, source: str, target: str) -> bool:
+        """Tell, after a crash, whether a move was done of which nobody wrote the end down."""
+        ...
+
+    def take_back(self, source: str, target: str) -> None:
+        """Undo, after a crash, what was done of a move that was not finished. On a disk that is nothing, ever."""
         ...
 
     def settle(self, paths: list[str]) -> None:
@@ -78,10 +103,6 @@ class Store(Protocol):
     def remove(self, path: str) -> int:
         """Remove a file or a whole folder for good and return the bytes of the plain files that it held.
         Links are removed, never followed. Nothing there: 0."""
-        ...
-
-    def remove_empty(self, folder: str) -> bool:
-        """Remove a folder if it is empty; tell whether it was."""
         ...
 
     def lock(self, path: str) -> AbstractContextManager[None]:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prune.model.errors import Refused, Unreadable
 from prune.sources.stores.base import Entry, Stat
@@ -125,6 +125,17 @@ class DiskStore:
                         status = item.stat(follow_symlinks=False)
                         yield path, Stat(status.st_size, int(status.st_mtime))
 
+    def appended(self, path: str, limit: int) -> bytes:
+        """See ``Store``."""
+        return self.read(path, limit)[0]
+
+    def expect(self, paths: Sequence[str], limit: int) -> None:
+        """See ``Store``: a disk is not slow to answer."""
+
+    def together(self, folders: Sequence[str]) -> contextlib.AbstractContextManager["DiskStore"]:
+        """See ``Store``."""
+        return contextlib.nullcontext(self)
+
     # ---- writing ------------------------------------------------------------------------------------------
 
     def write(self, path: str, body: bytes) -> None:
@@ -179,6 +190,13 @@ class DiskStore:
         os.makedirs(os.path.dirname(to), exist_ok=True)  # made durable by `settle`
         os.rename(self._at(source), to)
 
+    def was_moved(self, source: str, target: str) -> bool:
+        """See ``Store``. A move is one rename: what lies at its end was moved."""
+        return self.kind(target) is not None
+
+    def take_back(self, source: str, target: str) -> None:
+        """See ``Store``: no rename is ever half done."""
+
     def settle(self, paths: list[str]) -> None:
         """See ``Store``."""
         folders = set()
@@ -205,14 +223,6 @@ class DiskStore:
         held = sum(stat.size for _, stat in self.files(path))
         shutil.rmtree(target)  # never follows links
         return held
-
-    def remove_empty(self, folder: str) -> bool:
-        """See ``Store``."""
-        try:
-            os.rmdir(self._at(folder))
-        except OSError:
-            return False
-        return True
 
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[None]:

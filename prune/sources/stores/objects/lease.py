@@ -1,0 +1,176 @@
+"""A lock in a bucket: an object that its holder keeps renewing, and that nobody else may overwrite before its time.
+
+Creating and renewing are conditional puts, so that of two who try at once one is refused by the service itself. A
+service that ignores conditions still shows, on reading back, who came last.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import msgspec
+
+from prune.model.errors import Refused
+from prune.sources.stores.objects.bucket import Bucket
+
+#: Seconds for which a lock holds without being renewed, and between renewals.
+HOLDS = 120
+RENEWED = 20
+#: Seconds before looking who came last, where conditions are not obeyed.
+SETTLES = 1.0
+
+_LIMIT = 10_000
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock: a process, so that on the same machine its end can be seen at once."""
+
+    id: str
+    host: str
+    boot: str
+    process: int
+    born: str
+
+    def has_ended(self, here: "Holder") -> bool:
+        """Tell whether this is a process of this machine that is no more."""
+        return (self.host, self.boot) == (here.host, here.boot) and _born(self.process) != self.born
+
+
+class Lease:
+    """Held while the context lasts. ``check`` raises ``OSError`` when it was lost."""
+
+    def __init__(self, bucket: Bucket, path: str) -> None:
+        self._bucket = bucket
+        self._path = path
+        self._me = Holder(uuid.uuid4().hex, socket.gethostname(), _boot(), os.getpid(), _born(os.getpid()))
+        self._body = msgspec.json.encode(self._me)
+        self._tag = ""
+        self._renewed = 0.0
+        self._taken = False
+        self._end = threading.Event()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock. Raises ``Refused`` when another has it."""
+        self._acquire()
+        keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            self._end.set()
+            keeper.join()
+            self._release()
+
+    def check(self) -> None:
+        """Raise ``OSError`` unless the lock is surely still held: nothing more may be written then."""
+        if self._taken or time.monotonic() - self._renewed > HOLDS - RENEWED:
+            raise OSError(errno.ENOLCK, "the lock on this store was lost to another cleanup or could not be renewed")
+
+    def _acquire(self) -> None:
+        moment = time.monotonic()
+        try:
+            self._tag = self._put("")
+        except FileExistsError:
+            self._tag = self._take_over()
+        self._renewed = moment
+
+    def _take_over(self) -> str:
+        """Take the lock of one who is gone, and return its new ETag."""
+        try:
+            body, meta = self._bucket.get(self._path, _LIMIT)
+        except FileNotFoundError:
+            return self._refused_if_raced("")
+        if body == self._body:
+            return meta.tag  # ours: only the answer was lost
+        try:
+            holder = msgspec.json.decode(body or b"", type=Holder)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            holder = None
+        if not (holder and holder.has_ended(self._me)):
+            left = meta.time + HOLDS - self._now()
+            if left > 0:
+                where = f" on {holder.host}" if holder else ""
+                raise Refused(
+                    f"Another cleanup of this store is running{where}; wait until it is done. If it was killed, "
+                    f"this is possible in {left} seconds."
+                )
+        return self._refused_if_raced(meta.tag)
+
+    def _refused_if_raced(self, only: str) -> str:
+        try:
+            return self._put(only)
+        except FileExistsError:
+            raise Refused("Another cleanup of this store has just begun; wait until it is done.") from None
+
+    def _put(self, only: str) -> str:
+        """Write the lock under a condition, and see that it is ours; return its ETag."""
+        try:
+            tag = self._bucket.put(self._path, self._body, only=_quoted(only))
+        except OSError as error:
+            if "501" not in str(error.strerror):
+                raise
+            tag = self._bucket.put(self._path, self._body)  # conditions are not known there
+            time.sleep(SETTLES)
+        if self._bucket.get(self._path, _LIMIT)[0] != self._body:
+            raise FileExistsError(errno.EEXIST, "another one came at the same time")
+        return tag
+
+    def _now(self) -> int:
+        """Return the time by the clock of the service, which also dates the lock."""
+        path = f"{self._path}-clock"
+        self._bucket.put(path, b"")
+        return self._bucket.head(path).time
+
+    def _keep(self) -> None:
+        while not self._end.wait(RENEWED):
+            moment = time.monotonic()
+            try:
+                self._tag = self._bucket.put(self._path, self._body, only=_quoted(self._tag))
+                self._renewed = moment
+            except FileExistsError:
+                self._look_again()
+            except OSError:
+                continue  # `check` counts the time
+
+    def _look_again(self) -> None:
+        """Find out whether a renewal was refused because an earlier one, whose answer was lost, had succeeded."""
+        with contextlib.suppress(OSError):
+            body, meta = self._bucket.get(self._path, _LIMIT)
+            if body == self._body:
+                self._tag = meta.tag
+                return
+        self._taken = True
+
+    def _release(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._bucket.get(self._path, _LIMIT)[0] == self._body:
+                self._bucket.delete([self._path])
+
+
+def _quoted(tag: str) -> str:
+    return f'"{tag}"' if tag and not tag.startswith(('"', "W/")) else tag
+
+
+def _boot() -> str:
+    """Return what this start of the machine is called, empty where that cannot be told."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _born(process: int) -> str:
+    """Return when a process of this machine began, in the system's own count; empty when there is none."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            # The name of the program, in brackets, may hold anything; the 22nd field is the start.
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,152 @@
+"""Buckets on a real S3 server of our own process, which can be told to fail; and the registry on top of it."""
+
+import contextlib
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from tests.servers import Registry
+
+KEY, SECRET, REGION = "the-key-id", "the-secret-key", "us-east-1"
+
+SLOW_DOWN = (
+    "503 Slow Down",
+    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+)
+DENIED = ("403 Forbidden", b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+
+
+class Call:
+    """One request, as the server sees it: ``kind`` is what the API calls it."""
+
+    def __init__(self, environ: dict) -> None:
+        self.environ = environ
+        self.method = environ["REQUEST_METHOD"]
+        self.path = environ["PATH_INFO"]
+        query = environ["QUERY_STRING"]
+        key = self.path.strip("/").partition("/")[2]
+        if self.method == "GET" and not key:
+            self.kind = "list"
+        elif self.method == "POST" and re.search(r"(^|&)delete(=|&|$)", query):
+            self.kind = "delete"
+        elif self.method == "PUT" and "HTTP_X_AMZ_COPY_SOURCE" in environ:
+            self.kind = "copy"
+        else:
+            self.kind = "delete-one" if self.method == "DELETE" else self.method.lower()
+
+    @property
+    def writes(self) -> bool:
+        return self.kind not in ("list", "get", "head")
+
+
+class S3:
+    """The server. ``fault`` sees every request and may answer it itself, with a status and a body."""
+
+    def __init__(self) -> None:
+        self.app = DomainDispatcherApplication(create_backend_app)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self.server = make_server("127.0.0.1", 0, self.answer, threaded=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.fault: Callable[[Call], tuple[str, bytes] | None] | None = None
+        self.calls: list[Call] = []
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, environ, start_response):
+        call = Call(environ)
+        with self._lock:
+            self.calls.append(call)
+            failed = self.fault(call) if self.fault else None
+        if failed is not None:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            status, body = failed
+            start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+        return self.app(environ, start_response)
+
+    def counted(self) -> dict[str, int]:
+        """How many requests of each kind came since the last time."""
+        with self._lock:
+            kinds = [call.kind for call in self.calls]
+            self.calls = []
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+    @contextlib.contextmanager
+    def failing(self, fault: Callable[[Call], tuple[str, bytes] | None]) -> Iterator[None]:
+        self.fault = fault
+        try:
+            yield
+        finally:
+            self.fault = None
+
+    def client(self):
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[S3]:
+    server = S3()
+    server.thread.start()
+    try:
+        yield server
+    finally:
+        server.server.shutdown()
+        server.thread.join()
+        server.server.server_close()
+
+
+def fill_bucket(client, bucket: str, root: Path, prefix: str = "") -> None:
+    """Put every file below ``root`` into a bucket, under its path."""
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            client.put_object(Bucket=bucket, Key=f"{prefix}{path.relative_to(root)}", Body=path.read_bytes())
+
+
+def objects(client, bucket: str, *, trash: bool = False) -> dict[str, bytes]:
+    """Everything in a bucket but the trash: the bytes by key."""
+    found = {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for one in page.get("Contents", ()):
+            if trash or ".registryui/" not in one["Key"]:
+                found[one["Key"]] = client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
+    return found
+
+
+class BucketRegistry(Registry):
+    """The real docker-registry with its S3 driver."""
+
+    def __init__(self, server: S3, bucket: str, folder: Path, prefix: str = "") -> None:
+        super().__init__(Path(bucket), folder)
+        # Its SDK gives up on a CA bundle that it is told of there.
+        self.environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+        root = f", rootdirectory: /{prefix}" if prefix else ""
+        self.config.write_text(
+            f"""version: 0.1
+log: {{level: warn}}
+storage:
+  s3: {{accesskey: {KEY}, secretkey: {SECRET}, region: {REGION}, regionendpoint: "{server.url}", bucket: {bucket},
+       secure: false, v4auth: true, chunksize: 5242880{root}}}
+  delete: {{enabled: true}}
+  redirect: {{disable: true}}
+http:
+  addr: 127.0.0.1:{self.port}
+"""
+        )
