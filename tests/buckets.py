@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
+import obstore
 from botocore.config import Config
 from moto.server import DomainDispatcherApplication, create_backend_app
+from obstore.store import S3Store
 from werkzeug.serving import make_server
 
 from tests.servers import Registry
@@ -90,6 +92,17 @@ class S3:
         finally:
             self.fault = None
 
+    def store(self, bucket: str) -> S3Store:
+        """The same by another client, to fill it and to look."""
+        return S3Store(
+            bucket,
+            endpoint=self.url,
+            region=REGION,
+            access_key_id=KEY,
+            secret_access_key=SECRET,
+            client_options={"allow_http": True},
+        )
+
     def client(self):
         return boto3.client(
             "s3",
@@ -113,21 +126,19 @@ def s3_server() -> Iterator[S3]:
         server.server.server_close()
 
 
-def fill_bucket(client, bucket: str, root: Path, prefix: str = "") -> None:
+def fill_bucket(store, root: Path) -> None:
     """Put every file below ``root`` into a bucket, under its path."""
     for path in sorted(root.rglob("*")):
         if path.is_file():
-            client.put_object(Bucket=bucket, Key=f"{prefix}{path.relative_to(root)}", Body=path.read_bytes())
+            obstore.put(store, str(path.relative_to(root)), path.read_bytes(), use_multipart=False)
 
 
-def objects(client, bucket: str, *, trash: bool = False) -> dict[str, bytes]:
+def objects(store, *, trash: bool = False) -> dict[str, bytes]:
     """Everything in a bucket but the trash: the bytes by key."""
-    found = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for one in page.get("Contents", ()):
-            if trash or ".registryui/" not in one["Key"]:
-                found[one["Key"]] = client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
-    return found
+    paths = [one["path"] for page in obstore.list(store) for one in page]
+    return {
+        path: bytes(obstore.get(store, path).bytes()) for path in paths if trash or ".registryui/" not in f"/{path}"
+    }
 
 
 class BucketRegistry(Registry):

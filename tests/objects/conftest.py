@@ -15,16 +15,17 @@ class InBucket:
         self.name = name
         self.client = server.client()
         self.client.create_bucket(Bucket=name)
+        self.store = server.store(name)
 
     @property
     def source(self) -> str:
         return f"s3://{self.name}"
 
     def fill(self, root: Path) -> None:
-        fill_bucket(self.client, self.name, root)
+        fill_bucket(self.store, root)
 
     def objects(self, *, trash: bool = False) -> dict[str, bytes]:
-        return objects(self.client, self.name, trash=trash)
+        return objects(self.store, trash=trash)
 
 
 @pytest.fixture(scope="session")

@@ -129,11 +129,8 @@ class RepositoryReader:
         except FileNotFoundError:
             self._findings.block_repository(name, path, "is missing")
             return None
-        except Unreadable as error:
-            self._findings.block_repository(name, path, str(error))
-            return None
-        except OSError as error:
-            self._findings.block_repository(name, path, f"cannot be read: {error.strerror}")
+        except (Unreadable, OSError) as error:
+            self._findings.block_repository(name, path, _why(error))
             return None
         digest = body.decode("ascii", "replace")
         if not is_digest(digest):
@@ -166,8 +163,8 @@ class RepositoryReader:
                     body, stat = self._store.read(path, layout.MAX_LINK_BYTES)
                 except FileNotFoundError:
                     continue  # what is left when a manifest was deleted over the API
-                except (Unreadable, OSError):
-                    self._link(name, path)
+                except (Unreadable, OSError) as error:
+                    self._findings.block_repository(name, path, _why(error))
                     continue
                 if body != digest.encode():
                     if self._link(name, path) is not None:
@@ -240,3 +237,7 @@ class RepositoryReader:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return Upload(id_, size, max(int(moment.timestamp()), started.time, *times))
+
+
+def _why(error: Unreadable | OSError) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)

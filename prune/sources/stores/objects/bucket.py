@@ -159,7 +159,7 @@ class Bucket:
 def each[T, R](work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return ``work`` of every item, done at the same time as far as that is polite. The first error is raised when
     all that was begun has ended, and nothing new is begun after it."""
-    if len(items) < 2:
+    if len(items) < 2 or PARALLEL < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(PARALLEL, len(items))) as pool:
         futures = [pool.submit(work, item) for item in items]

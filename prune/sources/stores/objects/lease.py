@@ -25,6 +25,8 @@ RENEWED = 20
 SETTLES = 1.0
 
 _LIMIT = 10_000
+#: Locks that this process holds no longer, though their objects may still be there.
+_LET_GO: set[str] = set()
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -37,8 +39,10 @@ class Holder(msgspec.Struct, frozen=True):
     born: str
 
     def has_ended(self, here: "Holder") -> bool:
-        """Tell whether this is a process of this machine that is no more."""
-        return (self.host, self.boot) == (here.host, here.boot) and _born(self.process) != self.born
+        """Tell whether this is a process of this machine that is no more, or let go of the lock in vain."""
+        return self.id in _LET_GO or (
+            (self.host, self.boot) == (here.host, here.boot) and _born(self.process) != self.born
+        )
 
 
 class Lease:
@@ -57,7 +61,11 @@ class Lease:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the lock. Raises ``Refused`` when another has it."""
-        self._acquire()
+        try:
+            self._acquire()
+        except OSError:
+            self._release()  # perhaps it was written, and only the answer was lost
+            raise
         keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
         keeper.start()
         try:
@@ -148,6 +156,7 @@ class Lease:
         self._taken = True
 
     def _release(self) -> None:
+        _LET_GO.add(self._me.id)
         with contextlib.suppress(OSError):
             if self._bucket.get(self._path, _LIMIT)[0] == self._body:
                 self._bucket.delete([self._path])

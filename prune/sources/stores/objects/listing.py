@@ -5,10 +5,9 @@ S3 Express) is noticed, and then listed from one end to the other.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from prune.sources.stores.objects.bucket import PAGE, PARALLEL, Bucket, Meta, each
+from prune.sources.stores.objects.bucket import PAGE, Bucket, Meta, each
 
 #: So many pages are read one after another before a folder is taken to be large.
 FIRST_PAGES = 4
@@ -95,9 +94,8 @@ def list_folders(bucket: Bucket, folders: Sequence[str]) -> Found:
     groups = [wanted[start : start + GROUP] for start in range(0, len(wanted), GROUP)]
     found: Found = {}
     try:
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            for some in pool.map(lambda group: _along(bucket, group), groups):
-                found.update(some)
+        for some in each(lambda group: _along(bucket, group), groups):
+            found.update(some)
     except Unordered:
         bucket.sorts = False
         return _apart(bucket, wanted)

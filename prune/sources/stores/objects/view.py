@@ -169,10 +169,12 @@ class View:
         self._moves.begin(self._ends(source, target))
 
     def was_moved(self, source: str, target: str) -> bool:
-        """See ``Store``. Originals are deleted when every copy is there: so it was unless a copy and its original
-        are both there, and the original is not from later."""
+        """See ``Store``. Originals are deleted when every copy is there: so it was, unless a copy and what may be
+        its original are both there."""
         left, arrived = self._below(source), self._below(target)
-        return bool(arrived) and all(left[name].time > arrived[name].time for name in left.keys() & arrived.keys())
+        return bool(arrived) and not any(
+            _may_be_of(arrived[name], left[name]) for name in left.keys() & arrived.keys()
+        )
 
     def take_back(self, source: str, target: str) -> None:
         """See ``Store``: done when the view is left."""
@@ -231,3 +233,8 @@ class View:
     def lock(self, path: str) -> AbstractContextManager[None]:
         """See ``Store``."""
         return self._store.lock(path)
+
+
+def _may_be_of(copy: Meta, original: Meta) -> bool:
+    """Tell whether one object may be a copy of the other: not one of another size, nor of what came later."""
+    return copy.size == original.size and (copy.tag == original.tag or copy.time >= original.time)
