@@ -1,4 +1,4 @@
-"""A bucket in memory that can be told to break; and what its registry would serve, computed from the objects alone."""
+"""A bucket in memory that can be told to break; and what its registry would serve, by its objects alone."""
 
 import errno
 import json

@@ -134,9 +134,10 @@ def test_a_listing_that_breaks_off_makes_nothing_deletable(filled, monkeypatch, 
     monkeypatch.setattr("prune.sources.stores.objects.open.RETRIES", 1)
     plan = plan_for(filled)
     for wanted in ("repositories", "blobs"):
-        lost = lambda call: (
-            answer if call.kind == "list" and f"v2%2F{wanted}" in call.environ["QUERY_STRING"] else None
-        )
+
+        def lost(call, wanted=f"v2%2F{wanted}"):
+            return answer if call.kind == "list" and wanted in call.environ["QUERY_STRING"] else None
+
         with filled.server.failing(lost):
             assert main(["scan", filled.source, "--json"]) == 3
             scan = json.loads(capsys.readouterr().out)
