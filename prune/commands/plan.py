@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from prune.commands.output import human_bytes, print_table, progress_bar, say
-from prune.commands.policy_file import read_facts_file, read_policy_file
+from prune.commands.policy_file import add_facts, find_facts, read_policy_file
 from prune.commands.source import add_source, open_chosen
 from prune.model.digest import short
 from prune.model.duration import parse_duration
@@ -26,9 +26,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--sweep", action="store_true", help="also what nothing references already")
     parser.add_argument("--policy", metavar="FILE", help="what a retention policy (YAML or JSON) lets go")
-    parser.add_argument(
-        "--facts", metavar="FILE", help="JSON: times of pushes and pulls, and what is in use, for the policy"
-    )
+    add_facts(parser)
     parser.add_argument(
         "--grace", default="24h", metavar="AGE", help="nothing younger is taken as garbage (default 24h)"
     )
@@ -50,10 +48,10 @@ def run(options: Namespace) -> int:
         Reference.parse(text)
     grace = parse_duration(options.grace)
     now = parse_time(options.now) if options.now else int(time.time())
-    if options.facts and not options.policy:
-        raise UsageError("--facts is for a policy; add --policy FILE.")
+    if (options.facts or options.in_use) and not options.policy:
+        raise UsageError("--facts and --in-use are for a policy; add --policy FILE.")
     policy = read_policy_file(options.policy) if options.policy else None
-    facts = read_facts_file(options.facts) if policy is not None else None
+    facts = find_facts(options, now) if policy is not None else None
     report, bar = progress_bar()
     snapshot = open_chosen(options).scan(report, configs=policy is not None and policy.needs_configs())
     if bar:

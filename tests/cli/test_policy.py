@@ -118,11 +118,23 @@ def test_facts_come_from_a_file(v2, policy, tmp_path, capsys):
     assert plan(capsys, v2.source, "--policy", file, "--facts", str(facts))[1]["delete"]["tags"] == []
 
 
+def test_an_engine_that_does_not_answer_keeps_everything(v2, policy, tmp_path, capsys):
+    file = policy("protect: [{id: used, in_use: true}]\ndelete: [{id: all, tag: '.*', repositories: [multi]}]")
+    where = f"docker:unix://{tmp_path}/no.sock"
+    assert main(["plan", v2.source, "--policy", file, "--in-use", where, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["delete"]["tags"] == []
+    assert said.err.startswith(
+        f"All that used could mean stays, because docker:unix://{tmp_path}/no.sock could not tell"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--policy", "/nowhere"], "Cannot read the policy /nowhere"),
-        (["--delete", "a", "--facts", "/nowhere"], "--facts is for a policy"),
+        (["--delete", "a", "--facts", "/nowhere"], "--facts and --in-use are for a policy"),
+        (["--delete", "a", "--in-use", "docker:"], "--facts and --in-use are for a policy"),
     ],
 )
 def test_wrong_use_is_one_line(v2, arguments, says, capsys):
