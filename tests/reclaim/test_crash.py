@@ -3,44 +3,48 @@ same end as an undisturbed run."""
 
 import contextlib
 import errno
+import itertools
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
+from prune.cli import main
 from prune.model.plan import Request
 from prune.plan.make import make_plan
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
+from prune.sources.stores.disk import DiskStore
 from tests.reclaim.conftest import fill
 from tests.reclaim.naive import layout_pulled, pulled
 from tests.reclaim.test_oci_layout import TEAM, shop
 from tests.stores import V1Store, V2Store, age, seed_branch, tree
 
-#: Runs in a process of its own and kills itself before the n-th call that writes.
-CHILD = """
-import os, signal, sys
-from prune.cli import main
-from prune.sources.stores.disk import DiskStore
+#: Processes that start with everything loaded: there is one for every step.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["prune.cli", "prune.commands.apply", "prune.commands.restore", __name__])
 
-left = [int(sys.argv[1])]
-def deadly(method):
-    def call(*args, **kwargs):
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left[0] -= 1
-        return method(*args, **kwargs)
-    return call
 
-for name in ("write", "append", "move", "settle", "remove"):
-    setattr(DiskStore, name, deadly(getattr(DiskStore, name)))
-sys.exit(main(sys.argv[2:]))
-"""
+def dying(number: int, arguments: tuple[str, ...]) -> None:
+    """Run the command and kill this process before its n-th call that writes."""
+    calls = itertools.count()
+
+    def deadly(method):
+        def call(*args, **kwargs):
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return method(*args, **kwargs)
+
+        return call
+
+    for name in ("write", "append", "move", "settle", "remove"):
+        setattr(DiskStore, name, deadly(getattr(DiskStore, name)))
+    sys.exit(main(arguments))
 
 
 def v2_case(root):
@@ -71,11 +75,13 @@ def left(root):
 
 def killed_after(number: int, *arguments: str) -> bool:
     """Run the command, killed before its n-th write; tell whether it was killed (and not done before)."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(number), *arguments], capture_output=True, check=False, cwd=os.getcwd()
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
+    process = PROCESSES.Process(target=dying, args=(number, arguments))
+    process.start()
+    process.join()
+    code = process.exitcode
+    process.close()
+    assert code in (0, -signal.SIGKILL), f"ended with {code}"
+    return code != 0
 
 
 @pytest.mark.parametrize("case", [v1_case, v2_case, layout_case])
