@@ -45,6 +45,11 @@ def add_control(parser: ArgumentParser) -> None:
         help="keep pushes out meanwhile: docker:NAME[,mode=stop|readonly], probe:URL or command:FILE",
     )
     parser.add_argument(
+        "--registry-gc",
+        action="store_true",
+        help="let the registry's own garbage collection remove the blobs, for good (with --control docker:NAME)",
+    )
+    parser.add_argument(
         "--window", metavar="TIME", default="15m", help="the longest that the registry is held (default 15m)"
     )
 
@@ -56,6 +61,14 @@ def run(options: Namespace) -> int:
     if options.control and options.registry_stopped:
         raise UsageError("Give --control or --registry-stopped, not both.")
     control, window = chosen_control(options)
+    collector = None
+    if options.registry_gc:
+        from prune.reclaim.collection.docker import DockerCollector
+        from prune.reclaim.control.docker import DockerControl
+
+        if not isinstance(control, DockerControl):
+            raise UsageError("--registry-gc needs the registry's container: --control docker:NAME.")
+        collector = DockerCollector(control)
     plan = read_plan_file(options.plan)
     source = open_chosen(options)
     if not options.yes:
@@ -70,6 +83,7 @@ def run(options: Namespace) -> int:
             stopped=options.registry_stopped,
             control=control,
             window=window,
+            collector=collector,
             trash=not options.no_trash,
             report=report,
         )

@@ -8,6 +8,8 @@ from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Drift, Skipped, check
+from prune.reclaim.collection.base import CollectionFailed, Collector
+from prune.reclaim.collection.run import Collection, TooMuch, take_back
 from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
 from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
@@ -47,6 +49,7 @@ def apply(
     stopped: str | None = None,
     control: Control | None = None,
     window: float = DEFAULT_WINDOW,
+    collector: Collector | None = None,
     trash: bool = True,
     report: Report = silent,
 ) -> Outcome:
@@ -54,7 +57,8 @@ def apply(
 
     ``control`` keeps pushes out while things move, for at most ``window`` seconds; without one ``stopped`` is a
     person's word why nobody can push or pull now. Either is recorded. With ``trash=False`` the bytes are given back
-    at the end. A registry that an earlier run left held is given back first.
+    at the end. A registry that an earlier run left held is given back first. With a ``collector`` the registry's own
+    garbage collection removes the blobs, for good, unless it would remove anything besides: then nothing goes.
 
     Raises ``Refused`` before anything is touched: another store's plan, no control, another cleanup running;
     ``Stale`` when nothing of the plan still holds. A full or broken disk, a window that is over or control that is
@@ -79,7 +83,8 @@ def apply(
         journal, record = run_of(storage.store, plan.digest())
         if record.finished:
             return _recorded(journal, record)
-        return _Run(storage, plan, journal, record, report).carry_out(chosen, window, trash=trash)
+        run = _Run(storage, plan, journal, record, report, collector)
+        return run.carry_out(chosen, window, trash=trash)
 
 
 def storage_of(source: Source) -> StorageSource:
@@ -106,14 +111,26 @@ def _recorded(journal: Journal, record: Record) -> Outcome:
 
 
 class _Run:
-    def __init__(self, source: StorageSource, plan: Plan, journal: Journal, record: Record, report: Report) -> None:
+    def __init__(
+        self,
+        source: StorageSource,
+        plan: Plan,
+        journal: Journal,
+        record: Record,
+        report: Report,
+        collector: Collector | None,
+    ) -> None:
         self.source = source
         self.store = source.store
         self.plan = plan
         self.journal = journal
         self.moved = dict(record.moved)
+        self.moved |= {p: step for p, step in record.collected.items() if source.store.kind(p) is None}
         self.intents = dict(record.intents)
         self.report = report
+        self.collector = collector
+        self.final = bool(record.collected)
+        """Whether blobs are gone for good: then there is nothing to bring back."""
         self.finished = False
         self.skipped: list[Skipped] = []
         self.returned: list[Skipped] = []
@@ -140,18 +157,24 @@ class _Run:
                 steps = self._with_index(steps, drift.items, snapshot)
                 # Between this look and the moves nothing can have come: if somebody can push, it is seen here.
                 held.look_now()
-                self._move_all(steps, held)
+                if self.collector is None:
+                    self._move_all(steps, held)
+                else:
+                    self._collect(self.collector, steps, drift.items, snapshot, held)
                 state = "partial" if self.skipped else "done"
                 self.finished = True
                 end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
                 self.journal.add(*self.unwritten, end)
         except (WindowOver, ControlLost) as error:
             message = f"{error} Nothing is lost: apply the same plan again to go on."
+        except (TooMuch, CollectionFailed) as error:
+            state, message = "failed", str(error)
         except OSError as error:
             state = "failed"
             message = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
         if held is not None and control.changes:
             message = " ".join(filter(None, (message, self._note_return(held))))
+        trash = trash and not self.final
         if not trash and state != "failed":
             try:
                 discard(self.journal)
@@ -307,6 +330,31 @@ class _Run:
                 self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
             done += len(batch)
             self.report(Progress("moving to the trash", done, len(steps)))
+
+    def _collect(
+        self, collector: Collector, steps: list[Step], agreed: Deletions, snapshot: Snapshot, held: Hold
+    ) -> None:
+        """Move everything but blobs; let the registry's own garbage collection remove those."""
+        self._move_all([step for step in steps if step.kind != "blob"], held)
+        blobs = [step for step in steps if step.kind == "blob"]
+        collection = Collection(collector, held, self.journal, self.report)
+        try:
+            gone, left = collection.run(blobs, agreed, snapshot, *self.unwritten)
+        except (TooMuch, CollectionFailed) as error:
+            if not collection.begun and not self.final:
+                back, how = take_back(self.journal, self.report)
+                if back:
+                    self.moved.clear()
+                    self.final = True  # nothing is left to bring back
+                self.skipped = list(error.items) if isinstance(error, TooMuch) else []
+                raise CollectionFailed(f"{error} {how}") from None
+            raise
+        finally:
+            self.final = self.final or collection.begun
+        self.unwritten = []
+        self.moved.update((step.path, step) for step in gone)
+        self.lost += len(left)
+        self.skipped += [Skipped(step.item, "the registry's own garbage collection left it") for step in left]
 
     def _move(self, store: Store, step: Step) -> str:
         """Move one thing into the trash after a last look; return why not."""

@@ -23,7 +23,18 @@ LOCK = f"{FOLDER}/lock"
 MAX_JOURNAL_BYTES = 4 * 1024 * 1024 * 1024
 
 Event = Literal[
-    "begin", "intent", "moved", "skip", "end", "held", "restore", "back", "restored", "emptying", "emptied"
+    "begin",
+    "intent",
+    "moved",
+    "skip",
+    "end",
+    "held",
+    "collecting",
+    "restore",
+    "back",
+    "restored",
+    "emptying",
+    "emptied",
 ]
 
 
@@ -104,6 +115,8 @@ class Record(msgspec.Struct):
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     skipped: dict[str, Skipped] = {}
+    collected: dict[str, Step] = {}
+    """Blobs that the registry's own garbage collection removed, or was about to: for good."""
     back: set[str] = set()
     restoring: bool = False
     restored: Line | None = None
@@ -131,6 +144,8 @@ def read_record(journal: Journal) -> Record:
                 record.moved.update((p, record.intents[p]) for p in line.paths if p in record.intents)
             case "skip":
                 record.skipped.update((s.item, s) for s in line.skipped)
+            case "collecting":
+                record.collected.update((step.path, step) for step in line.steps)
             case "end":
                 record.end = line
             case "restore":

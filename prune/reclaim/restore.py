@@ -47,12 +47,17 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
             raise Refused(f"This store knows no run {run}.")
         if record.emptying or record.emptied is not None:
             raise Refused(f"The trash of run {run} was emptied; it cannot be brought back.")
+        if record.collected:
+            raise Refused(
+                f"The registry's own garbage collection removed the blobs of run {run}; it cannot be brought back."
+            )
         if record.restored is not None and record.restored.state == "done":
             return Restored(run, "done", record.restored.done, (), "This run was restored before.")
-        return _put_back(store, journal, record, report)
+        return put_back(store, journal, record, report)
 
 
-def _put_back(store: Store, journal: Journal, record: Record, report: Report) -> Restored:
+def put_back(store: Store, journal: Journal, record: Record, report: Report) -> Restored:
+    """Put back what a run has taken, or go on with doing so; the caller has the store's lock."""
     steps = list(reversed(record.moved.values()))
     # The index of an OCI layout comes after the blobs, and its entries are judged when it is there.
     steps.sort(key=lambda step: 2 if is_in_index(step) else int(step.kind == "layout-index"))

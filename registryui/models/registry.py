@@ -43,6 +43,7 @@ class Registry(models.Model):
     control_engine = models.CharField(max_length=200, blank=True)
     control_url = models.CharField(max_length=300, blank=True)
     control_commands = models.TextField(blank=True)
+    registry_collects = models.BooleanField(default=False)
     window_minutes = models.PositiveSmallIntegerField(
         default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]
     )
@@ -92,6 +93,11 @@ class Registry(models.Model):
     def sees_to_control(self) -> bool:
         """Tell whether the run itself brings the registry under control; otherwise a person says how it is."""
         return self.needs_control and self.control != self.Control.STATED
+
+    @property
+    def collects(self) -> bool:
+        """Tell whether the registry's own garbage collection removes the blobs: then nothing can be undone."""
+        return self.registry_collects and self.kind == "storage-v2" and self.control == self.Control.DOCKER
 
     def __str__(self) -> str:
         return self.title

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from prune.model.errors import PruneError, Refused, UsageError
 from prune.reclaim.apply import storage_of
+from prune.reclaim.collection.docker import DockerCollector
 from prune.reclaim.control.base import Control, DidNotComeBack, Former, Note, Stated
 from prune.reclaim.control.command import Command, Commands
 from prune.reclaim.control.docker import DockerControl
@@ -49,10 +50,18 @@ def control_of(registry: Registry, statement: str = "") -> Control:
     return Stated(statement)
 
 
+def collector_of(registry: Registry) -> DockerCollector | None:
+    """Return the garbage collection of a registry where it removes the blobs, ``None`` where we do."""
+    chosen = control_of(registry) if registry.collects else None
+    return DockerCollector(chosen) if isinstance(chosen, DockerControl) else None
+
+
 def words(registry: Registry) -> str:
     """Return in words what is done to a registry, empty when its settings are wrong."""
     with suppress(PruneError):
-        return control_of(registry).words
+        collector = collector_of(registry)
+        also = f"; {collector.words}" if collector is not None else ""
+        return control_of(registry).words + also
     return ""
 
 

@@ -94,6 +94,7 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "run_on_approval",
             *CONTROL,
             "window_minutes",
+            "registry_collects",
             "required_approvals",
             "grace_hours",
             "trash_days",

@@ -138,6 +138,7 @@ def _apply(run: Run, lease: Lease) -> None:
         stopped=run.stopped_reason,
         control=chosen,
         window=60 * registry.window_minutes,
+        collector=control.collector_of(registry),
         report=lease.report,
     )
     run.engine_run = outcome.run

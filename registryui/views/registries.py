@@ -54,6 +54,7 @@ class RegistryForm(forms.ModelForm[Registry]):
             "control_engine",
             "control_url",
             "control_commands",
+            "registry_collects",
             "window_minutes",
         ]
         widgets = {
@@ -76,6 +77,7 @@ class RegistryForm(forms.ModelForm[Registry]):
             "control_engine": "Docker Engine",
             "control_url": "Where the registry answers",
             "control_commands": "Commands",
+            "registry_collects": "The registry's own garbage collection removes the blobs",
             "window_minutes": "Longest time (minutes)",
             "run_on_approval": "Start when approved",
             "required_approvals": "Approvals needed",
@@ -94,6 +96,8 @@ class RegistryForm(forms.ModelForm[Registry]):
             "addresses can be reached.",
             "control_commands": "YAML: stop: [program, argument, …], start: […], and if you like check: […] (exit "
             "code 0 when nobody can push) and seconds: 60. No shell reads them; they run as the worker does.",
+            "registry_collects": "It is tried first, and not run when it would remove anything besides the plan. "
+            "What it removed cannot be brought back. Otherwise blobs go to the trash, and can be.",
             "window_minutes": "After it the cleanup pauses, the registry comes back, and the cleanup can be gone on "
             "with another time.",
         }
@@ -136,7 +140,7 @@ class RegistryForm(forms.ModelForm[Registry]):
 
 
 def _about_control(field: forms.BoundField) -> bool:
-    return field.name.startswith("control") or field.name == "window_minutes"
+    return field.name.startswith("control") or field.name in ("window_minutes", "registry_collects")
 
 
 def of_slug(slug: str) -> Registry:

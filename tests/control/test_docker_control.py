@@ -91,10 +91,10 @@ KILLED = """
 import os, signal, sys
 from prune.reclaim import apply
 move = apply._Run._move
-def deadly(self, step):
+def deadly(self, *step):
     if len(self.moved) >= int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
-    why = move(self, step)
+    why = move(self, *step)
     return why
 apply._Run._move = deadly
 from prune.cli import main

@@ -58,6 +58,7 @@ def stand_in_config(container: dict[str, Any], labels: dict[str, str]) -> dict[s
         }
     return {
         **config,
+        "Image": container["Image"],  # its name may mean another one by now
         "Env": [*environment, f'{READ_ONLY}={{"enabled":true}}'],
         "Labels": {**(config.get("Labels") or {}), **labels},
         "HostConfig": {
@@ -68,6 +69,38 @@ def stand_in_config(container: dict[str, Any], labels: dict[str, str]) -> dict[s
             "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         },
         "NetworkingConfig": {"EndpointsConfig": endpoints},
+    }
+
+
+def beside_config(container: dict[str, Any], labels: dict[str, str], command: tuple[str, ...]) -> dict[str, Any]:
+    """Return how to make a container of the same image, volumes and settings that runs a command of the registry on
+    its configuration and ends. Raises ``ValueError`` when it cannot be seen where that lies."""
+    made = stand_in_config(container, labels)
+    entrypoint, words = list(made.get("Entrypoint") or ()), list(made.get("Cmd") or ())
+    configs = [word for word in (*words, *entrypoint) if word.endswith((".yml", ".yaml"))]
+    environment = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or ())
+    path = configs[0] if configs else environment.get("REGISTRY_CONFIGURATION_PATH", "")
+    if not path:
+        raise ValueError("Where the configuration of the registry lies cannot be seen from its container's command.")
+    # `registry serve FILE`, `serve FILE`, or FILE alone, which the image's own script completes.
+    first = words[: words.index("serve")] if "serve" in words else []
+    if "serve" in entrypoint:
+        entrypoint = entrypoint[: entrypoint.index("serve")]
+    elif not entrypoint and not first and words and not words[0].endswith((".yml", ".yaml")):
+        first = words[:1]
+    host = {key: value for key, value in made["HostConfig"].items() if key not in ("PortBindings", "PublishAllPorts")}
+    endpoints = made["NetworkingConfig"]["EndpointsConfig"]
+    return {
+        **made,
+        "Env": [entry for entry in made["Env"] if not entry.startswith(f"{READ_ONLY}=")],
+        "Entrypoint": entrypoint or None,
+        "Cmd": [*first, *command, path],
+        "Tty": False,
+        "OpenStdin": False,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {**host, "LogConfig": {"Type": "none", "Config": {}}},
+        # Reachable by nobody under the registry's name.
+        "NetworkingConfig": {"EndpointsConfig": {name: {"Links": one["Links"]} for name, one in endpoints.items()}},
     }
 
 

@@ -5,6 +5,7 @@ settings, volumes and networks takes its name; giving it back is removing the st
 """
 
 import os
+from contextlib import suppress
 from typing import Any, Literal
 
 from docker import APIClient
@@ -207,9 +208,7 @@ class DockerControl:
     def _give_back(self, api: APIClient, former: Former) -> None:
         id_ = former["container"]
         for label in (BESIDE, STAND_IN):
-            for other in self._stand_ins(api, former, label):
-                # Its volumes are the registry's.
-                api.remove_container(other, force=True, v=False)
+            self.clear(api, former, label)
         try:
             container = api.inspect_container(id_)
         except NotFound:
@@ -233,6 +232,13 @@ class DockerControl:
             raise DidNotComeBack(
                 f"The container {self.name} was started and does not serve ({described(api, id_)}); look after it."
             )
+
+    def clear(self, api: APIClient, former: Former, label: str) -> None:
+        """Remove the containers with ``label`` that were made for the registry's."""
+        for other in self._stand_ins(api, former, label):
+            # Its volumes are the registry's.
+            with suppress(NotFound):
+                api.remove_container(other, force=True, v=False)
 
     def _is_it(self, container: dict[str, Any], name: str) -> bool:
         if not self.name.startswith("label="):

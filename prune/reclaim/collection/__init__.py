@@ -1,0 +1,1 @@
+"""The registry's own garbage collection: tried first, compared with the plan, and only then run."""
