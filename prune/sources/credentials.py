@@ -16,12 +16,16 @@ HELPER_SECONDS = 20
 
 
 class Credentials:
-    """A name with a password, or an identity token. ``repr`` shows neither."""
+    """A name with a password, or an identity token, and a client certificate with its key, in PEM. ``repr`` shows
+    none of it."""
 
-    def __init__(self, username: str = "", password: str = "", identity_token: str = "") -> None:
+    def __init__(
+        self, username: str = "", password: str = "", identity_token: str = "", client_pem: str = ""
+    ) -> None:
         self.username = username
         self.password = password
         self.identity_token = identity_token
+        self.client_pem = client_pem
 
     def __bool__(self) -> bool:
         return bool(self.username or self.identity_token)
@@ -35,14 +39,16 @@ class Credentials:
 
 
 class Access:
-    """How to reach a registry over a network: who we are, which CA to trust, where else tokens may be asked for,
-    and the local folder where the bytes of deleted manifests are kept for an undo."""
+    """How to reach a registry over a network: who we are, which CA to trust, where else tokens may be asked for, to
+    which other hosts it may redirect, and the local folder where the bytes of deleted manifests are kept for an undo.
+    """
 
     def __init__(
         self,
         credentials: Credentials | None = None,
         *,
         token_realm: str = "",
+        allowed_hosts: str = "",
         ca_file: str = "",
         client_certificate: str = "",
         client_key: str = "",
@@ -50,6 +56,7 @@ class Access:
     ) -> None:
         self.credentials = credentials
         self.token_realm = token_realm
+        self.allowed_hosts = tuple(allowed_hosts.lower().replace(",", " ").split())
         self.ca_file = ca_file
         self.client_certificate = client_certificate
         self.client_key = client_key
@@ -63,11 +70,12 @@ def default_state() -> str:
 
 
 def access_from_environment() -> Access:
-    """Return what ``PRUNE_TOKEN_REALM``, ``PRUNE_CA_FILE``, ``PRUNE_CLIENT_CERTIFICATE`` and ``PRUNE_CLIENT_KEY``
-    say; credentials are looked up by host later."""
+    """Return what ``PRUNE_TOKEN_REALM``, ``PRUNE_ALLOWED_HOSTS``, ``PRUNE_CA_FILE``, ``PRUNE_CLIENT_CERTIFICATE`` and
+    ``PRUNE_CLIENT_KEY`` say; credentials are looked up by host later."""
     get = os.environ.get
     return Access(
         token_realm=get("PRUNE_TOKEN_REALM", ""),
+        allowed_hosts=get("PRUNE_ALLOWED_HOSTS", ""),
         ca_file=get("PRUNE_CA_FILE", ""),
         client_certificate=get("PRUNE_CLIENT_CERTIFICATE", ""),
         client_key=get("PRUNE_CLIENT_KEY", ""),

@@ -1,6 +1,7 @@
 """From a SOURCE string to a source."""
 
 import os
+from urllib.parse import urlsplit
 
 from prune.model.errors import SourceError, Unreadable, UsageError
 from prune.model.snapshot import SourceKind
@@ -18,11 +19,14 @@ def open_source(
     workers: int = 1,
     access: Access | None = None,
     kind: SourceKind | None = None,
+    concurrency: int | None = None,
+    repositories: str = "",
 ) -> Source:
-    """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network;
-    ``workers`` processes may read storage at the same time; ``access`` is how to reach a registry over a network,
-    by default what the environment says. ``kind`` is what the source was when it was opened before: without it a
-    registry is asked of which version it is.
+    """Return the source that ``text`` names. ``timeout`` (seconds, per request) is for sources over a network, and
+    ``concurrency`` for how many requests to a registry may be under way; ``workers`` processes may read storage at
+    the same time; ``access`` is how to reach a registry over a network, by default what the environment says.
+    ``kind`` is what the source was when it was opened before: without it a registry is asked of which version it is.
+    ``repositories`` names those of a registry that are to be read, which is needed where it does not list them.
 
     Raises ``UsageError`` when ``text`` is no SOURCE, ``SourceError`` when there is no registry to be found.
     """
@@ -30,6 +34,8 @@ def open_source(
     scheme, colon, rest = text.partition(":")
     if not colon or (not rest and scheme != "docker") or "\0" in rest:
         raise UsageError(f"{text!r} is not a SOURCE; write {_FORMS}.")
+    if repositories and scheme not in ("http", "https"):
+        raise UsageError("Only a registry's API can be asked for chosen repositories.")
     if scheme == "storage":
         return _open_storage(rest, workers)
     if scheme in ("s3", "gs", "az"):
@@ -37,7 +43,8 @@ def open_source(
 
         return open_bucket(text, timeout, access or access_from_environment())
     if scheme in ("http", "https"):
-        return _open_registry(text, timeout, access or access_from_environment(), kind)
+        chosen = (concurrency, repositories)
+        return _open_registry(text, timeout, access or access_from_environment(), kind, *chosen)
     if scheme == "oci":
         return _open_layout(rest)
     if scheme == "docker":
@@ -48,22 +55,36 @@ def open_source(
     raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
 
 
-def _open_registry(text: str, timeout: float, access: Access, kind: SourceKind | None) -> Source:
+def _open_registry(
+    text: str,
+    timeout: float,
+    access: Access,
+    kind: SourceKind | None,
+    concurrency: int | None,
+    repositories: str,
+) -> Source:
     from prune.sources.registry_v1.source import RegistryV1, speaks_v1_only
-    from prune.sources.registry_v2.client import Options
-    from prune.sources.registry_v2.source import RegistryV2, parse_address
+    from prune.sources.registry_v2.addresses import check_host
+    from prune.sources.registry_v2.client import CONCURRENCY, Options
+    from prune.sources.registry_v2.source import RegistryV2, parse_address, parse_repositories
 
     base, within = parse_address(text)
+    chosen = parse_repositories(repositories)
+    if within and chosen:
+        raise UsageError(f"Name repositories either in the address ({within}) or beside it.")
+    check_host(urlsplit(base).hostname or "", access.allowed_hosts)
     host = base.partition("://")[2]
     credentials = access.credentials if access.credentials is not None else find_credentials(host)
     options = Options(
         timeout=timeout,
+        concurrency=concurrency or CONCURRENCY,
         token_realm=access.token_realm,
+        allowed_hosts=access.allowed_hosts,
         ca_file=access.ca_file,
         client_certificate=access.client_certificate,
         client_key=access.client_key,
     )
-    registry = RegistryV2(base, within, credentials, options, access.state)
+    registry = RegistryV2(base, within, credentials, options, access.state, chosen)
     if kind is None:
         try:
             kind = "registry-v1" if registry.run(speaks_v1_only) else "registry-v2"

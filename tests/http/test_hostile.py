@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import gzip
+import hashlib
 import json
+import socket
 import time
 
 import pytest
@@ -11,13 +13,16 @@ from aiohttp import web
 
 from prune.cli import main
 from prune.model.errors import SourceError, UsageError
+from prune.model.manifest import DOCKER_MANIFEST, parse_manifest
 from prune.model.plan import Request
+from prune.model.snapshot import Repository, Snapshot
 from prune.plan.make import make_plan
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.credentials import Access, Credentials, find_credentials
 from prune.sources.open import open_source
 from prune.sources.registry_v2 import client as client_module
+from prune.sources.registry_v2.reading import Reader
 from tests.http.misbehaving import Misbehaving
 
 
@@ -101,6 +106,12 @@ def redirect(request):
     return web.Response(status=307, headers={"Location": "http://169.254.169.254/latest/meta-data"})
 
 
+def endless(request):
+    """Another cursor with each page, and nothing new but the cursor."""
+    number = int(request.query.get("last", "0"))
+    return web.json_response({"tags": ["v1"]}, headers={"Link": f'<{TAGS}?last={number + 1}>; rel="next"'})
+
+
 MANIFEST = "/v2/bad/manifests/v1"
 TAGS = "/v2/bad/tags/list"
 SPOILS_ONE_REPOSITORY = {
@@ -129,6 +140,16 @@ SPOILS_ONE_REPOSITORY = {
         TAGS,
         lambda r: web.json_response({"tags": ["v1"]}, headers={"Link": f'<{TAGS}?last=v1>; rel="next"'}),
     ),
+    "pages without end, each with another cursor": (TAGS, endless),
+    "a link that is no address": (
+        TAGS,
+        lambda r: web.json_response({"tags": ["v1"]}, headers={"Link": '<http://[bad>; rel="next"'}),
+    ),
+    "no JSON with a 404 for the tags": (TAGS, lambda r: web.Response(status=404, text="nginx")),
+    "thousands of odd tags": (TAGS, lambda r: web.json_response({"tags": [f"{n} \u202e" for n in range(5000)]})),
+    "a header that is no text": (MANIFEST, lambda r: web.Response(headers={"Docker-Content-Digest": "\udcff\udc00"})),
+    "redirected in a circle": (MANIFEST, lambda r: web.Response(status=307, headers={"Location": MANIFEST})),
+    "a redirect to nowhere": (MANIFEST, lambda r: web.Response(status=307)),
     "a link to another host": (
         TAGS,
         lambda r: web.json_response({"tags": ["v1"]}, headers={"Link": '<http://169.254.169.254/>; rel="next"'}),
@@ -176,11 +197,61 @@ def test_nobody_there(capsys):
     assert "cannot be reached" in capsys.readouterr().err
 
 
-def test_a_catalog_that_is_not_told_needs_a_name(server, capsys):
+def test_a_catalog_that_is_not_told_needs_names(server, tmp_path, capsys):
     server.hook = answers("/v2/_catalog", lambda r: web.Response(status=404))
     assert main(["scan", server.url]) == 1
     assert "https://HOST/NAME" in capsys.readouterr().err
     assert main(["scan", f"{server.url}/good"]) == 0
+    assert main(["scan", server.url, "--repositories", "good,bad", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["repositories"] == 2
+    (tmp_path / "list").write_text("good\n\nbad\n")
+    assert main(["scan", server.url, "--repositories", f"@{tmp_path}/list"]) == 0
+    assert main(["scan", server.url, "--repositories", "go/"]) == 1
+    for wrong in (["--repositories", "UPPER"], ["--repositories", f"@{tmp_path}/none"], ["--concurrency", "0"]):
+        assert main(["scan", server.url, *wrong]) == 2
+    assert main(["scan", f"{server.url}/good", "--repositories", "bad"]) == 2
+    assert main(["scan", f"storage:{tmp_path}", "--repositories", "bad"]) == 2
+
+
+def test_a_plan_for_chosen_repositories_is_carried_out(server, tmp_path, capsys):
+    server.hook = answers("/v2/_catalog", lambda r: web.Response(status=404))
+    file = str(tmp_path / "plan.json")
+    chosen = ["--repositories", "good"]
+    assert main(["plan", server.url, *chosen, "--delete", "good:v0", "--out", file, "--json"]) == 0
+    # Others may share what is in it: nothing is promised about bytes.
+    assert json.loads(capsys.readouterr().out)["freed_bytes"] == 0
+    assert main(["apply", server.url, file, "--yes"]) == 0
+    assert set(server.repositories["good"]) == {"v1", "v2"}
+
+
+def test_prefixes_choose_from_the_catalog(server):
+    for name in ("team/a", "team/b", "teams"):
+        server.image(name, "1")
+    chosen = open_source(server.url, repositories="team/ good nowhere")
+    assert set(chosen.scan().repositories) == {"team/a", "team/b", "good", "nowhere"}
+
+
+def test_a_repository_of_which_nothing_is_answered_does_not_take_the_others_along(server):
+    """More tags than the requests in a row that are taken for a registry that is gone."""
+    for number in range(40):
+        server.image("bad", f"t{number}")
+    server.hook = lambda r: reset(r) if r.path.startswith("/v2/bad/manifests/") else None
+    snapshot = scan(server, concurrency=4)
+    assert snapshot.repositories["good"].complete
+    assert not snapshot.repositories["bad"].complete
+    asked = [path for _, path, _ in server.requests if path.startswith("/v2/bad/manifests/")]
+    assert len(asked) < 43 * client_module.ATTEMPTS / 2
+
+
+def test_repositories_that_a_catalog_leaves_out_later_are_not_forgotten(server):
+    source = open_source(server.url)
+    first = source.scan()
+    del server.repositories["bad"]
+    server.hook = answers("/v2/_catalog", lambda r: web.json_response({"repositories": []}))
+    again = source.scan(known=first)
+    assert set(again.repositories) == {"good"}
+    assert again.repositories == {"good": first.repositories["good"]}
+    assert ["leaves out good" in problem.what for problem in again.problems] == [True]
 
 
 def test_a_catalog_that_leaves_something_out_only_hides_it(server):
@@ -219,7 +290,7 @@ def test_pages_of_the_catalog_and_fewer_at_a_time(server):
 def test_thousands_of_tags_are_read_with_bounded_concurrency(server):
     inside, most = 0, 0
     body = server.image("many", "t")
-    server.repositories["many"] = {f"t{number}": body for number in range(3000)}
+    server.repositories["many"] = {f"t{number}": body for number in range(500)}
 
     async def watch(request):
         nonlocal inside, most
@@ -230,7 +301,7 @@ def test_thousands_of_tags_are_read_with_bounded_concurrency(server):
 
     server.hook = watch
     snapshot = open_source(f"{server.url}/many").scan()
-    assert len(snapshot.repositories["many"].tags) == 3000
+    assert len(snapshot.repositories["many"].tags) == 500
     assert most <= client_module.CONCURRENCY
 
 
@@ -262,13 +333,63 @@ def test_a_connection_that_breaks_now_and_then_is_tried_again(server):
 
 def test_a_server_that_goes_away_in_the_middle_of_a_scan(server, monkeypatch):
     monkeypatch.setattr(client_module, "MOST_FAILURES", 2)
+    there = [True]
 
     async def gone(request):
-        return await reset(request) if "/manifests/" in request.path else None
+        if "/manifests/" in request.path:
+            there[0] = False
+        return None if there[0] else await reset(request)
 
     server.hook = gone
     with pytest.raises(SourceError, match="went away"):
         scan(server)
+
+
+def test_200_000_tags_are_listed_page_by_page_and_looked_at_again_for_the_price_of_the_list(server):
+    body = server.image("many", "t")
+    tags = [f"t{number}" for number in range(200_000)]
+    server.repositories["many"] = dict.fromkeys(tags, body)
+    digest = "sha256:" + hashlib.sha256(body).hexdigest()
+
+    def pages(request):
+        if request.path != "/v2/many/tags/list":
+            return None
+        start, size = int(request.query.get("last", "0")), int(request.query["n"])
+        link = {"Link": f'</v2/many/tags/list?n={size}&last={start + size}>; rel="next"'}
+        part = tags[start : start + size]
+        return web.json_response({"tags": part}, headers=link if start + size < len(tags) else {})
+
+    server.hook = pages
+    source = open_source(server.url)
+    known = Snapshot(
+        source.name,
+        "registry-v2",
+        {"many": Repository("many", dict.fromkeys(tags[:-3], digest), {}, {digest: None})},
+        {digest: parse_manifest(digest, body, DOCKER_MANIFEST)},
+    )
+    seen = source.run(lambda client: source.look(client, "many", (), known, but=()))
+    assert len(seen.repositories["many"].tags) == 200_000
+    assert len([one for one in server.requests if "/tags/list" in one[1]]) == 200
+    assert len([one for one in server.requests if "/manifests/" in one[1]]) == 3
+
+
+def test_fewer_requests_at_a_time_when_the_registry_asks_for_it(server):
+    seen = []
+    server.hook = lambda r: web.Response(status=429, headers={"Retry-After": "0"}) if refuse(r) else None
+
+    def refuse(request):
+        seen.extend([request.path] if "/manifests/" in request.path else [])
+        return "/manifests/" in request.path and len(seen) <= 12
+
+    source = open_source(server.url, concurrency=8)
+
+    async def work(client):
+        found = await Reader(client, None, configs=False).repositories(["good", "bad"])
+        return found, client.gate.now
+
+    found, now = source.run(work)
+    assert sum(len(one.tags) for one in found.values()) == 6
+    assert now < 8
 
 
 # ---- credentials ------------------------------------------------------------------------------------------
@@ -342,24 +463,133 @@ def test_a_realm_on_another_host_gets_nothing_without_consent(server):
         other.stop()
 
 
-def test_redirects_never_carry_credentials(server):
-    other = Misbehaving()
-    other.start()
-    try:
+@pytest.fixture
+def other():
+    made = Misbehaving()
+    made.start()
+    yield made
+    made.stop()
 
-        def hook(request):
-            if request.path == "/v2/" and not request.headers.get("Authorization"):
-                return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
-            if "/manifests/" in request.path:
-                return web.Response(status=307, headers={"Location": f"{other.url}{request.path}"})
-            return None
 
-        server.hook = hook
-        snapshot = open_source(server.url, access=as_me()).scan()
-        assert not snapshot.complete
-        assert other.requests == []
-    finally:
-        other.stop()
+def needs_basic(request):
+    if not request.headers.get("Authorization"):
+        return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
+    return None
+
+
+def test_redirects_to_another_host_are_not_followed_uninvited(server, other):
+    def hook(request):
+        if "/manifests/" in request.path:
+            return web.Response(status=307, headers={"Location": f"{other.url}{request.path}"})
+        return needs_basic(request)
+
+    server.hook = hook
+    snapshot = open_source(server.url, access=as_me()).scan()
+    assert not snapshot.complete
+    assert f"PRUNE_ALLOWED_HOSTS=127.0.0.1:{other.port}" in snapshot.problems[0].what
+    assert other.requests == []
+
+
+def test_allowed_redirects_are_followed_without_credentials(server, other, monkeypatch):
+    """As registries do that keep their content in an object store."""
+    other.repositories = server.repositories
+    other.hook = lambda r: web.Response(status=400) if r.headers.get("Authorization") else None
+
+    def hook(request):
+        if "/manifests/" in request.path and request.headers.get("Authorization"):
+            return web.Response(status=307, headers={"Location": f"{other.url}{request.path}"})
+        return needs_basic(request)
+
+    server.hook = hook
+    monkeypatch.setenv("PRUNE_ALLOWED_HOSTS", f"elsewhere.example, 127.0.0.1:{other.port}")
+    monkeypatch.setenv("PRUNE_USERNAME", "me")
+    monkeypatch.setenv("PRUNE_PASSWORD", "secret-password")
+    assert open_source(server.url).scan().complete
+    assert len(other.requests) == 6
+    assert {authorization for _, _, authorization in other.requests} == {""}
+
+
+def test_nothing_that_a_server_says_makes_us_delete_elsewhere(server, other):
+    source = open_source(server.url, access=as_me(allowed_hosts=f"127.0.0.1:{other.port}"))
+    plan = make_plan(source.scan(), Request(("good:v0",)), now=int(time.time()))
+
+    def hook(request):
+        if request.method == "DELETE":
+            return web.Response(status=307, headers={"Location": f"{other.url}{request.path}"})
+        return None
+
+    server.hook = hook
+    assert apply(source, plan, stopped=None).state == "failed"
+    assert other.requests == []
+    assert set(server.repositories["good"]) == {"v0", "v1", "v2"}
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("metadata.example", "169.254.169.254"),
+        ("metadata.example", "fe80::a9fe:a9fe"),
+        ("metadata.example", "::ffff:169.254.169.254"),
+        ("metadata.example", "64:ff9b::a9fe:a9fe"),
+        ("metadata.example", "fd00:ec2::254"),
+        ("metadata.example", "100.100.100.200"),
+        ("metadata.example", "0.0.0.0"),
+    ],
+)
+def test_a_name_that_leads_to_a_machines_credentials_is_not_asked(monkeypatch, written, address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def lookup(host, port, *_, **__):
+        assert host == written
+        end = (address, port, 0, 0) if ":" in address else (address, port)
+        return [(family, socket.SOCK_STREAM, 6, "", end)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    connected = []
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: connected.append(1))
+    with pytest.raises(SourceError, match="where machines find credentials"):
+        open_source(f"http://{written}").scan()
+    assert connected == []
+
+
+def test_a_name_that_may_lead_there_is_asked(server, monkeypatch):
+    """What is refused by default can be allowed, address by address."""
+    from prune.sources.registry_v2.addresses import Forbidden, check_address
+
+    with pytest.raises(Forbidden):
+        check_address("169.254.1.5", ())
+    check_address("169.254.1.5", ("169.254.1.5",))
+    monkeypatch.setenv("PRUNE_ALLOWED_HOSTS", "169.254.1.5")
+    open_source("http://169.254.1.5:5000")
+    with pytest.raises(UsageError):
+        open_source("http://169.254.169.254")
+
+
+def test_identity_tokens_are_exchanged_and_renewed(server):
+    """OAuth2, as after `docker login` to some hosts: the token goes into a form, never into an address."""
+    asked = []
+
+    def hook(request):
+        if request.path == "/token":
+
+            async def give():
+                form = await request.post()
+                asked.append((request.method, request.query_string, dict(form)))
+                token = {"access_token": f"t{len(asked)}", "expires_in": 1, "refresh_token": f"identity-{len(asked)}"}
+                return web.json_response(token)
+
+            return give()
+        if not request.headers.get("Authorization", "").startswith("Bearer t"):
+            challenge = f'Bearer realm="{server.url}/token",service="test",scope="x"'
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        return None
+
+    server.hook = hook
+    assert open_source(server.url, access=Access(Credentials(identity_token="identity-0"))).scan().complete
+    assert {(method, query) for method, query, _ in asked} == {("POST", "")}
+    assert [form["refresh_token"] for _, _, form in asked][:2] == ["identity-0", "identity-1"]
+    assert asked[0][2]["grant_type"] == "refresh_token"
+    assert not [path for _, path, _ in server.requests if "identity" in path]
 
 
 def test_basic_credentials_only_when_asked_and_only_here(server):
@@ -404,6 +634,10 @@ def test_credentials_from_the_docker_config(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (folder / "config.json").write_text(json.dumps({"credHelpers": {"r.example": "test"}}))
     assert find_credentials("r.example").password == "for-r.example"
+    helper.write_text('#!/bin/sh\necho "{\\"Username\\":\\"<token>\\",\\"Secret\\":\\"identity\\"}"\n')
+    assert find_credentials("r.example").identity_token == "identity"
+    (folder / "config.json").write_text(json.dumps({"credsStore": "test"}))
+    assert find_credentials("any.example").identity_token == "identity"
     (folder / "config.json").write_text(json.dumps({"credHelpers": {"r.example": "../../evil"}}))
     with pytest.raises(SourceError, match="not installed"):
         find_credentials("r.example")
@@ -427,6 +661,10 @@ def test_credentials_from_the_docker_config(tmp_path, monkeypatch):
         "http://169.254.169.254",
         "http://[fe80::1]",
         "http://0.0.0.0",
+        "http://2852039166",
+        "http://0xa9fea9fe",
+        "http://0251.0376.0251.0376",
+        "http://[::ffff:169.254.169.254]",
     ],
 )
 def test_what_is_no_address(text):

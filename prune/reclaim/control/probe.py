@@ -9,7 +9,8 @@ from prune.model.errors import PruneError, Refused, UsageError
 from prune.model.manifest import OCI_MANIFEST
 from prune.reclaim.control.base import ControlLost, Former, Note, Uncontrolled
 from prune.sources.credentials import Access
-from prune.sources.registry_v2.client import Client, Denied
+from prune.sources.registry_v2.auth import Denied
+from prune.sources.registry_v2.client import Client
 from prune.sources.registry_v2.source import RegistryV2
 
 #: A repository that is never made: the body is no manifest, and not what its digest says.

@@ -198,7 +198,7 @@ class Cleaning:
         at, took, tags = self.listed
         begun = time.monotonic()
         if begun - at > SHARE * took:
-            tags = frozenset(await Reader(self.client, None, configs=False).tags(self.name))
+            tags = frozenset(await Reader(self.client, None, configs=False).listing.tags(self.name))
             self.listed = begun, time.monotonic() - begun, tags
         return tags
 

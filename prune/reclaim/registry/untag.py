@@ -9,7 +9,8 @@ from prune.model.manifest import OCI_MANIFEST, Descriptor
 from prune.reclaim.registry.record import RunRecord
 from prune.reclaim.steps import Step
 from prune.sources.registry_v2 import writing
-from prune.sources.registry_v2.client import Answer, Client, Denied
+from prune.sources.registry_v2.auth import Denied
+from prune.sources.registry_v2.client import Answer, Client
 
 _EMPTY_CONFIG = "application/vnd.registryui.untag.v1+json"
 

@@ -1,13 +1,10 @@
 """Reading a registry: catalog, tags, manifests, configs, referrers."""
 
-import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping
-from typing import Any
-
-import msgspec
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 
 from prune.model.digest import Digest, digest_of, is_digest, matches
-from prune.model.errors import SourceError, Unreadable
+from prune.model.errors import Unreadable
 from prune.model.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -22,21 +19,21 @@ from prune.model.manifest import (
     Manifest,
     parse_manifest,
 )
-from prune.model.reference import is_repository_name, is_tag_name
+from prune.model.reference import is_tag_name
 from prune.model.snapshot import Repository, Snapshot
 from prune.sources.base import Progress, Report, silent
-from prune.sources.registry_v2.client import Answer, Client, Denied, quoted
+from prune.sources.registry_v2.auth import Denied
+from prune.sources.registry_v2.client import Answer, Client, Unreachable, quoted
+from prune.sources.registry_v2.listing import MOST_TOLD, Listing, each, next_page
 from prune.sources.storage_v2.findings import Findings
 
 ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, OCI_ARTIFACT, SCHEMA1_SIGNED))
-PAGE = 1000
-#: More pages than this is a listing without end.
-MOST_PAGES = 20_000
-MOST_TAGS = 2_000_000
-
-
-class NoCatalog(SourceError):
-    """The registry does not list its repositories."""
+#: So many requests for one repository may go without an answer before it is given up.
+MOST_UNANSWERED = 5
+#: Repositories that are read side by side; how many requests that are in all is the client's to say.
+REPOSITORIES_AT_ONCE = 8
+#: Pages of referrers of one manifest.
+MOST_PAGES = 100
 
 
 class _Missing(Unreadable):
@@ -60,103 +57,51 @@ class Reader:
         self.report = report
         self.with_configs = configs
         self.findings = Findings()
+        self.listing = Listing(client, self.findings, report)
         self.manifests: dict[Digest, Manifest] = {}
         self.configs: dict[Digest, ImageConfig] = {}
         self._seen: set[tuple[str, Digest]] = set()
+        self._problems: Counter[str] = Counter()
+        self._unanswered: Counter[str] = Counter()
+        self._at_once = client.options.concurrency
         self._tags = 0
         self._done = 0
 
-    # ---- listings -----------------------------------------------------------------------------------------
-
-    async def catalog(self) -> list[str]:
-        """Return the names of all repositories; raises ``NoCatalog`` when the registry does not say."""
-        names: dict[str, None] = {}
-        path = f"/v2/_catalog?n={PAGE}"
-        try:
-            async for page in self._pages(path, "registry:catalog:*", "repositories"):
-                for name in page:
-                    if is_repository_name(name):
-                        names[name] = None
-                    else:
-                        self.findings.block_store("the catalog", f"names {name[:80]!r}, which is no repository name")
-                self.report(Progress("reading the catalog", len(names)))
-        except Unreadable as error:
-            self.findings.block_store("the catalog", str(error))
-        except Denied as error:
-            raise NoCatalog(
-                f"The registry does not list its repositories ({error}); name one: https://HOST/NAME."
-            ) from None
-        return list(names)
-
-    async def tags(self, name: str) -> list[str]:
-        """Return the tags of a repository. Raises ``Unreadable`` when the listing is odd."""
-        found: dict[str, None] = {}
-        async for page in self._pages(f"/v2/{name}/tags/list?n={PAGE}", f"repository:{name}:pull", "tags"):
-            found.update(dict.fromkeys(page))
-            if len(found) > MOST_TAGS:
-                raise Unreadable(f"lists more than {MOST_TAGS} tags")
-        return list(found)
-
-    async def _pages(self, path: str, scope: str, key: str) -> AsyncIterator[list[str]]:
-        """Yield pages by ``Link`` only; a cursor that comes again, or pages without end, raise ``Unreadable``."""
-        seen: set[str] = set()
-        for _ in range(MOST_PAGES):
-            answer = await self.client.send("GET", path, scope=scope)
-            if answer.status == 400 and f"?n={PAGE}" in path and not seen:
-                path = path.replace(f"?n={PAGE}", "?n=100")  # some allow fewer at a time
-                answer = await self.client.send("GET", path, scope=scope)
-            if answer.status == 404 and key == "tags":
-                yield []  # a repository of which everything was deleted
-                return
-            if answer.status in (404, 405) and key == "repositories":
-                raise NoCatalog("The registry does not list its repositories; name one: https://HOST/NAME.")
-            if answer.status != 200:
-                raise Unreadable(f"was answered with status {answer.status}")
-            yield _strings(answer.body, key)
-            following = answer.headers.get("next")
-            if not following:
-                return
-            path = self.client.own(following)
-            if path in seen:
-                raise Unreadable("repeats itself without end")
-            seen.add(path)
-        raise Unreadable(f"has more than {MOST_PAGES} pages")
-
     # ---- repositories -------------------------------------------------------------------------------------
+
+    def _block(self, name: str, where: str, what: str) -> None:
+        """Remember something unreadable; of a repository that is full of it, not everything."""
+        self._problems[name] += 1
+        if self._problems[name] <= MOST_TOLD:
+            self.findings.block_repository(name, where, what)
 
     async def repositories(self, names: Iterable[str]) -> dict[str, Repository]:
         """Read repositories, several at a time."""
         wanted = sorted(set(names))
-        found: dict[str, Repository] = {}
-        queue = iter(wanted)
 
-        async def work() -> None:
-            for name in queue:
-                found[name] = await self.repository(name)
-                self._done += 1
-                self.report(Progress(f"reading repositories ({self._tags} tags)", self._done, len(wanted)))
+        async def read(name: str) -> tuple[str, Repository]:
+            found = await self.repository(name)
+            self._done += 1
+            self.report(Progress(f"reading repositories ({self._tags} tags)", self._done, len(wanted)))
+            return name, found
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(8):
-                group.create_task(work())
-        return found
+        return dict(await each(read, wanted, REPOSITORIES_AT_ONCE))
 
     async def repository(self, name: str) -> Repository:
         """Read one repository; what cannot be read makes it incomplete."""
-        before = len(self.findings.problems)
         tags: dict[str, Digest] = {}
         revisions: dict[Digest, int | None] = {}
         try:
-            listed = await self.tags(name)
+            listed = await self.listing.tags(name)
         except (Unreadable, Denied) as error:
-            self.findings.block_repository(name, f"{name} (list of tags)", str(error))
+            self._block(name, f"{name} (list of tags)", str(error))
             return Repository(name, complete=False)
         self._tags += len(listed)
         odd = [tag for tag in listed if not is_tag_name(tag)]
         for tag in odd:
-            self.findings.block_repository(name, f"{name}:{tag[:128]!r}", "is a tag that no registry should have")
+            self._block(name, f"{name}:{tag[:128]!r}", "is a tag that no registry should have")
         good = [tag for tag in listed if is_tag_name(tag)]
-        results = await _gather([self._tag(name, tag) for tag in good])
+        results = await each(lambda tag: self._tag(name, tag), good, self._at_once)
         for tag, digest in zip(good, results, strict=True):
             if digest is not None:
                 tags[tag] = digest
@@ -166,13 +111,13 @@ class Reader:
             following: list[Digest] = []
             fresh = [digest for digest in pending if digest not in revisions]
             revisions.update(dict.fromkeys(fresh))
-            for found in await _gather([self._belongings(name, digest) for digest in fresh]):
+            for found in await each(lambda digest: self._belongings(name, digest), fresh, self._at_once):
                 following += found
             pending = list(dict.fromkeys(following))
-        complete = name not in self.findings.blocked and not any(
-            problem.repository == name and problem.blocks != "nothing" for problem in self.findings.problems[before:]
-        )
-        return Repository(name, tags=tags, revisions=revisions, complete=complete)
+        more = self._problems[name] - MOST_TOLD
+        if more > 0:
+            self.findings.block_repository(name, name, f"has {more} more problems like these")
+        return Repository(name, tags=tags, revisions=revisions, complete=name not in self.findings.blocked)
 
     async def _tag(self, name: str, tag: str) -> Digest | None:
         """Return what a tag points at; reads its manifest unless it is known."""
@@ -200,7 +145,7 @@ class Reader:
             digest = answer.headers.get("docker-content-digest", "") or digest_of(answer.body)
             await self._parsed(name, digest, answer)
         except (Unreadable, Denied) as error:
-            self.findings.block_repository(name, where, str(error))
+            self._block(name, where, str(error))
             return None
         return digest
 
@@ -213,20 +158,26 @@ class Reader:
             except _Missing:
                 return False
             except (Unreadable, Denied) as error:
-                self.findings.block_repository(name, f"{name}@{digest}", str(error))
+                self._block(name, f"{name}@{digest}", str(error))
             return True
 
-        found = await _gather([there(digest) for digest in digests])
+        found = await each(there, digests, self._at_once)
         return [digest for digest, here in zip(digests, found, strict=True) if here]
 
     async def _ask(self, method: str, name: str, reference: str) -> Answer:
-        return await self.client.send(
-            method,
-            f"/v2/{name}/manifests/{quoted(reference)}",
-            scope=f"repository:{name}:pull",
-            headers={"Accept": ACCEPT},
-            limit=MAX_MANIFEST_BYTES,
-        )
+        if self._unanswered[name] >= MOST_UNANSWERED:
+            raise Unreadable("was not asked for: too much of this repository went without an answer")
+        try:
+            return await self.client.send(
+                method,
+                f"/v2/{name}/manifests/{quoted(reference)}",
+                scope=f"repository:{name}:pull",
+                headers={"Accept": ACCEPT},
+                limit=MAX_MANIFEST_BYTES,
+            )
+        except Unreachable:
+            self._unanswered[name] += 1
+            raise
 
     async def _parsed(self, name: str, digest: Digest, answer: Answer) -> Manifest:
         if not is_digest(digest):
@@ -263,13 +214,13 @@ class Reader:
         try:
             manifest = await self._manifest(name, digest)
         except (Unreadable, Denied) as error:
-            self.findings.block_repository(name, f"{name}@{digest}", f"(a manifest) {error}")
+            self._block(name, f"{name}@{digest}", f"(a manifest) {error}")
             return []
         found = [child.digest for child in manifest.children]
         try:
             found += await self.referrers(name, digest)
         except (Unreadable, Denied) as error:
-            self.findings.block_repository(name, f"{name}@{digest} (referrers)", str(error))
+            self._block(name, f"{name}@{digest} (referrers)", str(error))
         return found
 
     async def _config(self, name: str, manifest: Manifest) -> None:
@@ -319,31 +270,10 @@ class Reader:
             index = parse_manifest(digest_of(answer.body), answer.body, OCI_INDEX)
             self.client.referrers_api = True
             found += [child.digest for child in index.children]
-            following = answer.headers.get("next")
-            if not following:
+            following = next_page(answer)
+            if following is None:
                 return found
             path = self.client.own(following)
             if path in seen or len(seen) > MOST_PAGES:
                 raise Unreadable("repeats itself without end")
             seen.add(path)
-
-
-async def _gather[T](work: list[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once, as many as the client lets through, in parts: a million tags are no million tasks."""
-    found: list[T] = []
-    for start in range(0, len(work), 2000):
-        found += await asyncio.gather(*work[start : start + 2000])
-    return found
-
-
-def _strings(body: bytes, key: str) -> list[str]:
-    try:
-        answer = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("is not JSON; is there really a registry behind this address?") from None
-    if key not in answer:
-        raise Unreadable(f"has no {key}")
-    listed = answer[key] or []
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise Unreadable(f"has {key} that are no list of names")
-    return listed

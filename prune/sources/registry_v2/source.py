@@ -1,7 +1,6 @@
 """The source `registry-v2`."""
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -9,13 +8,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from prune.model.digest import Digest
-from prune.model.errors import SourceError, Unreadable, UsageError
+from prune.model.errors import PruneError, SourceError, Unreadable, UsageError
 from prune.model.reference import is_repository_name
 from prune.model.snapshot import Repository, Snapshot, SourceKind
 from prune.sources.base import Capabilities, Report, silent
 from prune.sources.credentials import Credentials
 from prune.sources.registry_v2.client import Answer, Client, Options
-from prune.sources.registry_v2.reading import NoCatalog, Reader
+from prune.sources.registry_v2.listing import NoCatalog
+from prune.sources.registry_v2.reading import Reader
+
+#: Seconds that anything with a registry may take in all.
+LONGEST = 12 * 3600
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -27,7 +30,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class RegistryV2:
-    """A registry at ``base``, limited to repository ``within`` (or those below it) when that is not empty."""
+    """A registry at ``base``; of it only repository ``within`` and those below, or ``chosen`` ones, if given."""
 
     kind: SourceKind = "registry-v2"
     capabilities = Capabilities(
@@ -41,9 +44,19 @@ class RegistryV2:
         needs_control=False,
     )
 
-    def __init__(self, base: str, within: str, credentials: Credentials, options: Options, state: str) -> None:
+    def __init__(
+        self,
+        base: str,
+        within: str,
+        credentials: Credentials,
+        options: Options,
+        state: str,
+        chosen: Collection[str] = (),
+    ) -> None:
         self.base = base
         self.within = within
+        self.chosen = tuple(dict.fromkeys(chosen))
+        """Repositories, and prefixes that end in a slash, that the operator named; empty for what is listed."""
         self.name = f"{base}/{within}" if within else base
         self.credentials = credentials
         self.options = options
@@ -66,10 +79,9 @@ class RegistryV2:
             if known is not None:
                 reader.there = {name: repository.revisions for name, repository in known.repositories.items()}
             reader.also = repositories or {}
-            names = repositories if repositories is not None else await self._names(reader)
-            return self._snapshot(
-                reader, await reader.repositories(names), partial=bool(self.within) or repositories is not None
-            )
+            names = repositories if repositories is not None else await self._names(reader, known)
+            partial = bool(self.within or self.chosen) or repositories is not None
+            return self._snapshot(reader, await reader.repositories(names), partial=partial)
 
         return self.run(work)
 
@@ -103,15 +115,30 @@ class RegistryV2:
             partial=partial,
         )
 
-    async def _names(self, reader: Reader) -> list[str]:
-        if not self.within:
-            return await reader.catalog()
+    async def _names(self, reader: Reader, known: Snapshot | None) -> list[str]:
+        """Return the repositories to read: those that the operator chose, else those that the registry lists, with
+        those that it listed before and now leaves out."""
+        named = [name for name in self.chosen if not name.endswith("/")]
+        prefixes = tuple(name for name in self.chosen if name.endswith("/"))
+        if self.within:
+            named, prefixes = [self.within], (f"{self.within}/",)
+        if named and not prefixes:
+            return named
         try:
-            listed = await reader.catalog()
+            listed = await reader.listing.catalog()
         except NoCatalog:
-            return [self.within]
-        below = [name for name in listed if name == self.within or name.startswith(self.within + "/")]
-        return below or [self.within]
+            if not self.within:
+                raise
+            return named
+
+        def wanted(name: str) -> bool:
+            return not prefixes or name in named or name.startswith(prefixes)
+
+        found = list(filter(wanted, listed))
+        if known is not None:
+            found += await reader.listing.left_out(listed, filter(wanted, known.repositories))
+        # One that was asked for by name is looked at although it is not listed; but an address may mean a prefix.
+        return found if self.within and found else [*found, *named]
 
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Not by digest alone: over the API a blob belongs to a repository. Raises ``Unreadable``."""
@@ -124,7 +151,7 @@ class RegistryV2:
             answer = await ping(client)
             reader = Reader(client, None, silent, configs=False)
             try:
-                await reader.catalog()
+                await reader.listing.catalog()
                 catalog = True
             except NoCatalog:
                 catalog = False
@@ -137,8 +164,12 @@ class RegistryV2:
         """Do something with a client in an event loop of its own; in a thread of its own where one is running."""
 
         async def whole() -> T:
-            async with Client(self.base, self.credentials, self.options) as client:
-                return await work(client)
+            try:
+                async with asyncio.timeout(LONGEST), Client(self.base, self.credentials, self.options) as client:
+                    return await work(client)
+            except TimeoutError:
+                hours = LONGEST // 3600
+                raise SourceError(f"{self.base} was not done with within {hours} hours, and was given up.") from None
 
         try:
             try:
@@ -147,7 +178,7 @@ class RegistryV2:
                 return asyncio.run(whole())
             with ThreadPoolExecutor(1) as thread:
                 return thread.submit(lambda: asyncio.run(whole())).result()
-        except* SourceError as group:
+        except* PruneError as group:
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
@@ -187,16 +218,15 @@ def parse_address(text: str) -> tuple[str, str]:
     within = parts.path.strip("/")
     if within and not is_repository_name(within):
         raise UsageError(f"{within!r} is not a repository name.")
-    _refuse_metadata(parts.hostname)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else ""), within
 
 
-def _refuse_metadata(host: str) -> None:
-    """Refuse link-local addresses: clouds answer there with the machine's own credentials."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
-        raise UsageError(f"{host} is not an address where a registry can be.")
+def parse_repositories(text: str) -> tuple[str, ...]:
+    """Return the repository names, and prefixes that end in a slash, in ``text``, which separates them by commas,
+    spaces or lines. Raises ``UsageError`` for what is neither."""
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    for name in names:
+        if not is_repository_name(name.removesuffix("/")):
+            raise UsageError(f"{name[:80]!r} is not a repository name; write team/app, or team/ for all below it.")
+    return names
