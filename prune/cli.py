@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "scan": "read everything; counts, bytes, problems",
     "tree": "the image graph as text",
+    "policy": "check, explain and import retention policies",
     "plan": "what would go, what stays and why, bytes",
     "draw": "the diagrams before and after a plan",
     "apply": "carry a plan out after checking that it is still true",

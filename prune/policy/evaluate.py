@@ -4,6 +4,7 @@ An item goes only if at least one delete rule matches and no keep or protect rul
 cannot be judged keeps; a delete rule that cannot be judged does not delete.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from prune.model.duration import parse_duration
@@ -13,8 +14,8 @@ from prune.policy.decision import Decision, Evaluation, SkippedRepository
 from prune.policy.facts import Facts
 from prune.policy.guards import trips
 from prune.policy.inventory import Inventory, Shelf
-from prune.policy.patterns import Globs
-from prune.policy.rules import Table, ignoring, ready_rules
+from prune.policy.patterns import Globs, PatternSet
+from prune.policy.rules import Judged, Table, ignoring, ready_rules
 from prune.policy.schema import Policy
 from prune.policy.uses import InUse
 from prune.policy.words import describe, fate, unknown_time
@@ -53,7 +54,7 @@ def decide(inventory: Inventory, policy: Policy, now: int) -> Evaluation:
     facts, snapshot = inventory.facts, inventory.snapshot
     _refuse_unheard_pulls(policy, facts)
     scope = Globs(policy.scope.include, policy.scope.exclude)
-    run = _Run(inventory, policy, now)
+    run = Run(inventory, policy, now)
     shelves = [shelf for shelf in inventory.shelves if shelf.name in scope]
     decisions: list[Decision] = []
     for shelf in shelves:
@@ -69,13 +70,14 @@ def decide(inventory: Inventory, policy: Policy, now: int) -> Evaluation:
     )
 
 
-class _Run:
+class Run:
     """One policy at one time, for all repositories."""
 
     def __init__(self, inventory: Inventory, policy: Policy, now: int) -> None:
         facts, guards = inventory.facts, policy.guards
         self.now = now
-        self.rules, self.patterns = ready_rules(policy, now)
+        self.rules, self.positions = ready_rules(policy, now)
+        self.patterns = PatternSet(self.positions)
         self.ignored = ignoring(policy.ignore_pulls_by)
         max_age = parse_duration(guards.max_in_use_age) if guards.max_in_use_age is not None else None
         engine = inventory.snapshot.kind == "docker-engine"
@@ -87,22 +89,16 @@ class _Run:
         self.fates: dict[tuple[Said, str], Fate] = {}
 
     def decide(self, shelf: Shelf) -> list[Decision]:
-        table = Table(shelf, self.patterns, self.ignored, self.now)
+        table = self.table(shelf)
         # Which rules are sure of an item is one number, a bit for each; what they say besides is rare.
         sure = [0] * len(shelf.items)
         words: dict[int, tuple[Word, ...]] = {}
-        protected: set[int] = set()
-        for position, ready in enumerate(self.rules):
-            if shelf.name not in ready.globs:
-                continue
-            judged = ready.judge(table, self.in_use, self.pulls_since, protected)
+        for position, judged in self.judge(table):
             bit = 1 << position
             for i in judged.yes:
                 sure[i] |= bit
             for i, word in (*judged.words.items(), *judged.unknown.items()):
                 words[i] = (*words.get(i, ()), (position, word))
-            if ready.section == "protect":
-                protected.update(judged.yes, judged.unknown)
         decisions = []
         for i, item in enumerate(shelf.items):
             said = sure[i], words.get(i, ())
@@ -111,6 +107,20 @@ class _Run:
                 found = self._fate(said, fresh)
             decisions.append(Decision(item.repository, item.tag, item.digest, *found))
         return decisions
+
+    def table(self, shelf: Shelf) -> Table:
+        """Lay out a shelf for the rules of this policy."""
+        return Table(shelf, self.patterns, self.ignored, self.now)
+
+    def judge(self, table: Table) -> Iterator[tuple[int, Judged]]:
+        """Yield the position of each rule that holds in the table's repository, and what it says."""
+        protected: set[int] = set()
+        for position, ready in enumerate(self.rules):
+            if table.shelf.name in ready.globs:
+                judged = ready.judge(table, self.in_use, self.pulls_since, protected)
+                if ready.section == "protect":
+                    protected.update(judged.yes, judged.unknown)
+                yield position, judged
 
     def _fresh(self, table: Table, i: int) -> str:
         """Return why an item is too young to go, or may be; empty when it is old enough."""

@@ -254,8 +254,9 @@ def _leading(table: Table, order: list[Any], groups: Iterable[list[int]], count:
     return chosen
 
 
-def ready_rules(policy: Policy, now: int) -> tuple[list[ReadyRule], PatternSet]:
-    """Compile all rules, by section and then by id: the order in which they are written never matters."""
+def ready_rules(policy: Policy, now: int) -> tuple[list[ReadyRule], dict[str, int]]:
+    """Compile all rules, by section and then by id: the order in which they are written never matters. Also return
+    the position of each pattern over tags."""
     patterns: dict[str, int] = {}
     for rule in policy.rules():
         for pattern in (rule.tag, rule.not_tag):
@@ -271,7 +272,7 @@ def ready_rules(policy: Policy, now: int) -> tuple[list[ReadyRule], PatternSet]:
         for section, some in sections
         for rule in sorted(some, key=lambda rule: rule.id)
     ]
-    return rules, PatternSet(patterns)
+    return rules, patterns
 
 
 def ignoring(patterns: tuple[str, ...]) -> Callable[[str], bool]:

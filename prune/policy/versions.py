@@ -90,6 +90,16 @@ class Range:
             )
         return found
 
+    def is_empty(self) -> bool:
+        """Tell whether no version is in the range."""
+        bounds = {bound for alternative in self._alternatives for _, bound in alternative}
+        # Where a range holds anything it holds a bound, what comes right after one, or the lowest version of all.
+        near = {Version(0, 0, 0, _LOWEST), *bounds}
+        near |= {Version(bound.major, bound.minor, bound.patch, _RELEASE) for bound in bounds}
+        near |= {Version(bound.major, bound.minor, bound.patch + 1, _LOWEST) for bound in bounds}
+        near |= {bound._replace(stage=(*bound.stage, (0, 0))) for bound in bounds if bound.is_prerelease}
+        return not any(version in self for version in near)
+
     def _error(self, why: str) -> UsageError:
         return UsageError(
             f"{self._text!r} is no range of versions, because {why}; "

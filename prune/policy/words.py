@@ -75,18 +75,22 @@ def fate(
 ) -> str:
     """Return the sentence of a decision, from pairs of a rule's id and its reason: what keeps, what keeps because
     something is not known, what deletes, and what would if something were known."""
-    asking = _listed(deleting, "because")
-    unsure = f"; {_listed(undecided, 'but')} cannot tell" if undecided else ""
+    asking = _listed(_said(deleting, "because"))
+    unsure = f"; {_listed(_said(undecided, 'but'))} cannot tell" if undecided else ""
     if goes:
         return f"It goes: {asking} {'lets' if len(deleting) == 1 else 'let'} it go{unsure}."
     if keeping or doubts:
-        both = " and ".join(filter(None, (_listed(keeping, "because"), _listed(doubts, "in doubt, because"))))
-        kept = f"It stays: {both} {'keeps' if len(keeping) + len(doubts) == 1 else 'keep'} it"
+        both = [*_said(keeping, "because"), *_said(doubts, "in doubt, because")]
+        kept = f"It stays: {_listed(both)} {'keeps' if len(both) == 1 else 'keep'} it"
         return f"{kept}; {asking} would let it go{unsure}." if deleting else f"{kept}{unsure}."
     if undecided:
-        return f"It stays: only {_listed(undecided, 'but')} would let it go."
+        return f"It stays: only {_listed(_said(undecided, 'but'))} would let it go."
     return "It stays: no delete rule matches it."
 
 
-def _listed(said: Sequence[tuple[str, str]], joint: str) -> str:
-    return listed([f"{id_} ({joint} {why})" for id_, why in said], most=len(said))
+def _said(pairs: Sequence[tuple[str, str]], joint: str) -> list[str]:
+    return [f"{id_} ({joint} {why})" for id_, why in pairs]
+
+
+def _listed(said: Sequence[str]) -> str:
+    return listed(said, most=len(said))

@@ -147,3 +147,46 @@ def test_wrong_use_is_one_line(v2, arguments, says, capsys):
 def test_a_faulty_policy_is_wrong_use_and_says_where(v2, policy, capsys):
     assert main(["plan", v2.source, "--policy", policy("delete:\n  - {tag: ''}\n")]) == 2
     assert "line 2, delete[0].tag: An empty pattern" in capsys.readouterr().err
+
+
+SUSPICIOUS = """
+keep:
+  - {id: all, tag: '.+'}
+delete:
+  - {id: prs, tag: 'pr-.*'}
+  - {id: slash, tag: 'team/.*'}
+"""
+
+
+def test_check(policy, capsys):
+    file = policy("keep: [{id: newest, tag: 'main-.*', newest: {n: 1}}]\ndelete: [{id: rest, tag: 'main-.*'}]")
+    assert main(["policy", "check", file]) == 0
+    assert capsys.readouterr().out == f"{file} is a policy with 0 protect, 1 keep and 1 delete rules.\n"
+    assert main(["policy", "check", policy(SUSPICIOUS), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ok"], found["faults"]) == (True, [])
+    assert found["digest"].startswith("sha256:")
+    assert {warning["rule"] for warning in found["warnings"]} == {"all", "prs", "slash"}
+
+
+def test_check_of_what_is_no_policy(policy, capsys):
+    file = policy("keep: [{tag: ''}]\ndelete: [{}]")
+    assert main(["policy", "check", file]) == 2
+    assert "line 2" in capsys.readouterr().out
+    assert main(["policy", "check", file, "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert [(fault["line"], fault["key"]) for fault in found["faults"]] == [(1, "keep[0].tag"), (2, "delete[0]")]
+
+
+def test_explain(v2, policy, capsys):
+    file = policy("keep: [{id: k, tag: '2.*'}]\ndelete: [{id: d, tag: '.*'}]\nguards: {min_tags_left: 0}")
+    assert main(["policy", "explain", file, v2.source, "team/app:2.0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["because"].startswith("It stays: k")
+    assert [(rule["id"], rule["says"]) for rule in found["rules"]] == [("k", "matches"), ("d", "matches")]
+    assert main(["policy", "explain", file, v2.source, "team/app:1.0"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("team/app:1.0: It goes: d (because its tag matches '.*') lets it go.\n")
+    assert "k  does not match: it is not so that its tag matches '2.*'" in said
+    assert main(["policy", "explain", file, v2.source, "team/app:nowhere"]) == 2
+    assert capsys.readouterr().err == "prune: team/app has no tag nowhere.\n"

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from argparse import ArgumentParser
+from argparse import ArgumentParser, _SubParsersAction
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,11 @@ def test_every_command_and_option_that_is_named_exists(path):
     for name in _COMMANDS:
         parser = ArgumentParser()
         importlib.import_module("prune.commands." + name.replace("-", "_")).arguments(parser)
-        options[name] = set(parser._option_string_actions)
+        parsers = [parser]
+        for action in parser._actions:
+            if isinstance(action, _SubParsersAction):
+                parsers += action.choices.values()
+        options[name] = {option for one in parsers for option in one._option_string_actions}
     text = path.read_text()
     for name, rest in re.findall(r"(?:`|\$ )prune ([a-z-]+)([^`\n]*)", text):
         assert name in options, name
