@@ -94,10 +94,14 @@ class Range:
         """Tell whether no version is in the range."""
         bounds = {bound for alternative in self._alternatives for _, bound in alternative}
         # Where a range holds anything it holds a bound, what comes right after one, or the lowest version of all.
-        near = {Version(0, 0, 0, _LOWEST), *bounds}
-        near |= {Version(bound.major, bound.minor, bound.patch, _RELEASE) for bound in bounds}
-        near |= {Version(bound.major, bound.minor, bound.patch + 1, _LOWEST) for bound in bounds}
-        near |= {bound._replace(stage=(*bound.stage, (0, 0))) for bound in bounds if bound.is_prerelease}
+        first = (0, (0, 0))
+        near = {Version(0, 0, 0, first)}
+        for bound in bounds:
+            stage = first if bound.stage == _LOWEST else bound.stage
+            near |= {bound._replace(stage=stage), bound._replace(stage=_RELEASE)}
+            near.add(bound._replace(patch=bound.patch + 1, stage=first))
+            if bound.is_prerelease:
+                near.add(bound._replace(stage=(*stage, (0, 0))))
         return not any(version in self for version in near)
 
     def _error(self, why: str) -> UsageError:

@@ -12,20 +12,21 @@ from tests.policy.worlds import LOOSE, ago, world
 
 POLICY = """
 scope: {exclude: [other]}
-protect: [{id: p, label: x}]
+protect: [{id: l, label: x, tag: 'b.*'}, {id: p, tag: a0}]
 keep: [{id: k, tag: 'a.*', newest: {n: 1}}, {id: elsewhere, repositories: [z]}]
 delete: [{id: d, tag: 'a.*', older_than: {age: 9d, by: pushed}}, {id: u, untagged: true}]
 """
 
 
-def explained(there: str, ref: str, policy: str = POLICY):
-    return explain(world(there), Facts(), parse_policy(f"{policy}\n{LOOSE}"), NOW, ref)
+def explained(there: str, ref: str):
+    return explain(world(there), Facts(), parse_policy(f"{POLICY}\n{LOOSE}"), NOW, ref)
 
 
 def test_what_every_rule_says():
     found = explained("a1@10d a2@5d", "app:a2")
     assert [(rule.id, rule.says, rule.why) for rule in found.rules] == [
-        ("p", "in doubt", "its labels are not known"),
+        ("l", "does not match", "it is not so that its tag matches 'b.*'"),
+        ("p", "does not match", "it is not so that its tag matches 'a0'"),
         ("elsewhere", "does not match", "it is about other repositories"),
         ("k", "matches", "its tag matches 'a.*' and it is the newest that the rule finds in its repository, "
          "by when it was pushed"),
@@ -35,7 +36,9 @@ def test_what_every_rule_says():
     assert found.times == {"pushed": ago("5d"), "first_seen": None, "created": None, "pulled": None}
     assert found.decision is not None
     assert found.because == found.decision.because
-    assert explained("a1@10d a2@5d", "app:a1").rules[2].says == "does not match"
+    others = explained("a1@10d a2@5d", "app:a1").rules[3]
+    assert (others.id, others.why) == ("k", "others come before it, or it is protected and not counted")
+    assert explained("b1", "app:b1").rules[0].why == "its labels are not known"
 
 
 def test_what_is_not_decided_by_itself_says_what_it_follows():

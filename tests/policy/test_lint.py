@@ -76,8 +76,16 @@ def test_patterns_that_match_every_tag(pattern):
 
 @pytest.mark.parametrize(
     ("text", "empty"),
-    [(">=2 <1", True), (">1.2.3 <1.2.4", False), (">=1.2.3 <=1.2.3", False), (">1 <1", True), ("*", False), ("<0", False),
-     ("<0.0.0-0", True), (">1.0.0-rc.1 <1.0.0-rc.2", False)],
-)  # fmt: skip
+    [
+        (">=2 <1", True),
+        (">1.2.3 <1.2.4", False),
+        (">=1.2.3 <=1.2.3", False),
+        (">1 <1", True),
+        ("*", False),
+        ("<0", True),
+        ("<0.0.0-0", True),
+        (">1.0.0-rc.1 <1.0.0-rc.2", False),
+    ],
+)
 def test_empty_ranges(text, empty):
     assert Range(text).is_empty() is empty
