@@ -18,7 +18,18 @@ from prune.policy.versions import Range
 type Found = Iterator[tuple[Path, str]]
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_SELECTING = ("tag", "not_tag", "label", "untagged", "semver", "newest", "older_than", "newer_than", "active_within")
+_SELECTING = (
+    "tag",
+    "not_tag",
+    "digest",
+    "label",
+    "untagged",
+    "semver",
+    "newest",
+    "older_than",
+    "newer_than",
+    "active_within",
+)
 
 
 def check(policy: Policy) -> Found:
@@ -46,12 +57,15 @@ def check(policy: Policy) -> Found:
 def _rule(section: str, rule: Rule, path: Path) -> Found:
     yield from _globs(rule.repositories, (*path, "repositories"))
     yield from _globs(rule.not_repositories, (*path, "not_repositories"))
-    for key in ("tag", "not_tag"):
+    for key in ("tag", "not_tag", "digest"):
         if (pattern := getattr(rule, key)) is not None:
             yield from _pattern(pattern, (*path, key))
+    for key in ("image_tags", "except_image_tags"):
+        for number, pattern in enumerate(getattr(rule, key)):
+            yield from _pattern(pattern, (*path, key, number))
     if rule.label is not None and not re.fullmatch(r"[^=\s][^=]*(=.*)?", rule.label, re.DOTALL):
         yield (*path, "label"), f"{rule.label!r} is no label; write 'name' or 'name=value'."
-    selecting = any(getattr(rule, key) is not None for key in _SELECTING)
+    selecting = bool(rule.image_tags) or any(getattr(rule, key) is not None for key in _SELECTING)
     if section == "delete":
         if not selecting:
             yield path, "A delete rule must say what goes; write tag: '.*' if you mean every tag."
@@ -59,7 +73,8 @@ def _rule(section: str, rule: Rule, path: Path) -> Found:
     else:
         if not selecting and rule.in_use is None and not (rule.repositories or rule.not_repositories):
             yield path, "This rule says nothing; add tag, label, semver, in_use or repositories, or take it away."
-        if rule.older_than is not None:
+        counting = rule.newest is not None or (rule.semver is not None and rule.semver.newest is not None)
+        if rule.older_than is not None and not counting:
             yield (*path, "older_than"), f"A {section} rule keeps what is young; write newer_than."
         if rule.in_use is False:
             yield (*path, "in_use"), f"A {section} rule keeps what is in use; write in_use: true."
@@ -85,8 +100,8 @@ def _not_in_delete(rule: Rule, path: Path) -> Found:
 
 def _untagged(rule: Rule, path: Path) -> Found:
     if rule.untagged:
-        for key in ("tag", "not_tag", "semver"):
-            if getattr(rule, key) is not None:
+        for key in ("tag", "not_tag", "semver", "image_tags"):
+            if getattr(rule, key):
                 yield (*path, key), f"What is untagged has no tag, so {key!r} can never match; make two rules of it."
     else:
         for key in ("newest", "older_than", "newer_than"):

@@ -16,7 +16,20 @@ from prune.policy.rules import ReadyRule, Section, Table
 from prune.policy.schema import Policy, Rule
 from prune.policy.words import describe
 
-_FIELDS = ("untagged", "tag", "not_tag", "semver", "label", "older_than", "newer_than", "active_within", "in_use")
+_FIELDS = (
+    "untagged",
+    "tag",
+    "not_tag",
+    "image_tags",
+    "except_image_tags",
+    "digest",
+    "semver",
+    "label",
+    "older_than",
+    "newer_than",
+    "active_within",
+    "in_use",
+)
 
 
 class RuleSays(msgspec.Struct, frozen=True):
@@ -119,7 +132,7 @@ def _why_not(run: Run, table: Table, ready: ReadyRule, position: int) -> str:
     failed = []
     for field in _FIELDS:
         value = getattr(rule, field)
-        if value is None or field == "untagged":
+        if value in (None, ()) or field == "untagged":
             continue
         if field == "semver":
             value = msgspec.structs.replace(value, newest=None, per=None)

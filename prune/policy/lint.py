@@ -26,7 +26,17 @@ _TYPICAL = (
     *("latest", "stable", "main", "a", "A", "0", "_", "1", "1.2", "1.2.3", "v1.2.3", "v1.2.3-rc.1", "2024-01-31"),
     *("pr-12", "main-5f3c2a1", "feature-login-page", "build.1234", "Release_2", "5f3c2a1", "x" * 128, "nightly"),
 )
-_CONDITIONS = ("not_tag", "label", "semver", "newest", "older_than", "newer_than", "active_within", "in_use")
+_CONDITIONS = (
+    "not_tag",
+    "digest",
+    "label",
+    "semver",
+    "newest",
+    "older_than",
+    "newer_than",
+    "active_within",
+    "in_use",
+)
 
 
 def lint(policy: Policy) -> tuple[Suspicion, ...]:
@@ -90,7 +100,8 @@ def _prefix(pattern: str) -> str | None:
 
 
 def _conditions(rule: Rule) -> bool:
-    return any(getattr(rule, field) is not None for field in _CONDITIONS)
+    named = rule.image_tags or rule.except_image_tags
+    return bool(named) or any(getattr(rule, field) is not None for field in _CONDITIONS)
 
 
 def _limited(rule: Rule) -> bool:

@@ -42,12 +42,21 @@ class Table:
             for pattern in patterns.matching(item.tag or ""):
                 self.matching.setdefault(pattern, []).append(position)
         self._times: dict[str, Times] = {}
+        self._on_digests: dict[int, set[int]] = {}
         self._orders: dict[str, list[Any]] = {}
 
     @cached_property
     def versions(self) -> list[Version | None]:
         """Return the version that each tag is, ``None`` where there is none."""
         return [parse_version(item.tag) if item.tag else None for item in self.shelf.items]
+
+    def on_digests(self, pattern: int) -> set[int]:
+        """Return the tags whose digest has any tag that a pattern matches."""
+        if pattern not in self._on_digests:
+            items = self.shelf.items
+            digests = {items[i].digest for i in self.matching.get(pattern, ())}
+            self._on_digests[pattern] = {i for i in range(self.shelf.tags) if items[i].digest in digests}
+        return self._on_digests[pattern]
 
     def times(self, by: str) -> Times:
         """Return a column of times, ``None`` for each that is unknown or cannot be true."""
@@ -84,6 +93,9 @@ class ReadyRule:
         self.globs = Globs(rule.repositories, rule.not_repositories)
         self._tag = patterns[rule.tag] if rule.tag is not None else None
         self._not_tag = patterns[rule.not_tag] if rule.not_tag is not None else None
+        self._image_tags = [patterns[text] for text in rule.image_tags]
+        self._except_tags = [patterns[text] for text in rule.except_image_tags]
+        self._digest: Any = compile_pattern(rule.digest) if rule.digest is not None else None
         self._range = Range(rule.semver.range) if rule.semver is not None else None
         self._older = now - parse_duration(rule.older_than.age) if rule.older_than else 0
         self._newer = now - parse_duration(rule.newer_than.age) if rule.newer_than else 0
@@ -114,6 +126,11 @@ class ReadyRule:
         yes = [i for i in found if i not in unknown] if unknown else found
         if rule.newest is not None or (rule.semver is not None and rule.semver.newest is not None):
             yes = self._first(table, [i for i in yes if i not in protected], unknown)
+        if self._except_tags:
+            # Only now: what is passed over was counted.
+            passed = set().union(*(table.on_digests(pattern) for pattern in self._except_tags))
+            yes = [i for i in yes if i not in passed]
+            found = [i for i in found if i not in passed]
         if unknown:
             staying = set(found)
             unknown = {i: why for i, why in unknown.items() if i in staying}
@@ -127,7 +144,7 @@ class ReadyRule:
             return list(range(shelf.tags, len(shelf.items)))
         if self._tag is not None:
             found = table.matching.get(self._tag, [])
-        elif rule.not_tag or rule.semver or rule.untagged is False or self.section == "delete":
+        elif rule.not_tag or rule.semver or rule.image_tags or rule.untagged is False or self.section == "delete":
             found = list(range(shelf.tags))
         else:
             # What is kept without a word on tags is kept untagged as well; what is to go must be called untagged.
@@ -135,6 +152,12 @@ class ReadyRule:
         if self._not_tag is not None:
             without = set(table.matching.get(self._not_tag, ()))
             found = [i for i in found if i not in without]
+        for pattern in self._image_tags:
+            having = table.on_digests(pattern)
+            found = [i for i in found if i in having]
+        if self._digest is not None:
+            items = shelf.items
+            found = [i for i in found if self._digest.fullmatch(items[i].digest)]
         if self._range is not None and rule.semver is not None:
             versions, range_, which = table.versions, self._range, rule.semver.prerelease
             found = [i for i in found if (version := versions[i]) is not None and version in range_]
@@ -259,7 +282,7 @@ def ready_rules(policy: Policy, now: int) -> tuple[list[ReadyRule], dict[str, in
     the position of each pattern over tags."""
     patterns: dict[str, int] = {}
     for rule in policy.rules():
-        for pattern in (rule.tag, rule.not_tag):
+        for pattern in (rule.tag, rule.not_tag, *rule.image_tags, *rule.except_image_tags):
             if pattern is not None:
                 patterns.setdefault(pattern, len(patterns))
     sections: list[tuple[Section, Iterable[Rule]]] = [

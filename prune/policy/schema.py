@@ -50,13 +50,17 @@ class Semver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is said together must all hold."""
+    """What is said together must all hold. ``image_tags`` are patterns that each match some tag on the same digest;
+    of ``except_image_tags`` none may, though what they match is counted where the newest are."""
 
     id: str = ""
     repositories: tuple[str, ...] = ()
     not_repositories: tuple[str, ...] = ()
     tag: str | None = None
     not_tag: str | None = None
+    image_tags: tuple[str, ...] = ()
+    except_image_tags: tuple[str, ...] = ()
+    digest: str | None = None
     label: str | None = None
     untagged: bool | None = None
     semver: Semver | None = None

@@ -30,6 +30,12 @@ def describe(rule: Rule) -> str:
         said.append(f"its tag matches '{rule.tag}'")
     if rule.not_tag is not None:
         said.append(f"its tag does not match '{rule.not_tag}'")
+    if rule.image_tags:
+        said.append(f"its image has tags that match {listed([repr(one) for one in rule.image_tags], most=9)}")
+    if rule.except_image_tags:
+        said.append(f"its image has no tag that matches {' or '.join(map(repr, rule.except_image_tags))}")
+    if rule.digest is not None:
+        said.append(f"its digest matches '{rule.digest}'")
     if rule.semver is not None:
         said += _semver(rule)
     if rule.label is not None:

@@ -62,6 +62,28 @@ RULE_2_GLOBS_AND_PATTERNS = [
     ),
 ]
 
+IMAGES = [
+    ("image_tags is about all tags of a digest", "a1 b1=a1 a2 c", "delete: [{image_tags: ['b.']}]", "a1 b1"),
+    ("each pattern must match some tag", "a1 b1=a1 a2", "delete: [{image_tags: ['a.', 'b.']}]", "a1 b1"),
+    ("image_tags and tag", "a1 b1=a1", "delete: [{tag: 'a.', image_tags: ['b.']}]", "a1"),
+    ("image_tags never means untagged", "-", "keep: [{image_tags: ['.*']}]\ndelete: [{untagged: true}]", "-"),
+    ("except_image_tags spares the image", "a1 b1=a1 a2", "delete: [{tag: 'a.', except_image_tags: ['b.']}]", "a2"),
+    (
+        "what is passed over is still counted",
+        "a1@3d a2@2d a3@1d b=a3",
+        "keep: [{tag: 'a.', except_image_tags: [b], newest: {n: 2}}]\ndelete: [{tag: '.*'}]",
+        "a1 a3 b",
+    ),
+    ("by digest", "a b", "delete: [{tag: '.', digest: 'sha256:0+3'}]", "a"),
+    ("by digest, untagged", "-", "keep: [{digest: 'sha256:.*'}]\ndelete: [{untagged: true}]", ""),
+    (
+        "the newest of those that are old",
+        "a@9d b@8d c@1d",
+        "keep: [{newest: {n: 1}, older_than: {age: 7d, by: pushed}}]\ndelete: [{tag: '.'}]",
+        "a c",
+    ),
+]
+
 RULE_3_MANIFESTS = [
     ("untagged: true takes what no tag points at", "a -@9d", "delete: [{untagged: true}]", "-"),
     ("a delete rule without a word on it takes tags only", "a@9d -@9d", "delete: [{tag: '.*'}]", "a"),
@@ -289,6 +311,7 @@ GUARDS = [
 ALL = [
     *RULE_1_DELETE_AND_NO_KEEP,
     *RULE_2_GLOBS_AND_PATTERNS,
+    *IMAGES,
     *RULE_3_MANIFESTS,
     *RULE_4_COUNTING,
     *RULE_5_TIMES,

@@ -33,6 +33,8 @@ NAMING = {
     "repositories": REPOSITORIES,
     "tag": st.one_of(st.none(), PATTERNS),
     "not_tag": st.one_of(st.none(), PATTERNS),
+    "image_tags": st.one_of(st.just(()), st.tuples(PATTERNS)),
+    "except_image_tags": st.one_of(st.just(()), st.tuples(PATTERNS)),
 }
 LOOSE = Guards(min_tags_left=None, min_age=None)
 
