@@ -13,6 +13,7 @@ SECTIONS = {
     "repository": "registries",
     "image": "registries",
     "propose": "registries",
+    "selection": "registries",
     "proposals": "proposals",
     "proposal": "proposals",
     "proposal-edit": "proposals",

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as accounts
 from django.urls import path
 
-from registryui.views import health, history, images, proposals, registries, repositories, runs, user
+from registryui.views import health, history, images, proposals, registries, repositories, runs, selection, user
 
 urlpatterns = [
     path("", registries.overview, name="registries"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("r/<slug:slug>/scan/state/", registries.scan_state, name="scan-state"),
     path("r/<slug:slug>/looked-after/", registries.looked_after, name="registry-looked-after"),
     path("r/<slug:slug>/propose/", proposals.propose, name="propose"),
+    path("r/<slug:slug>/selection/", selection.selection, name="selection"),
     path("r/<slug:slug>/repositories/<path:name>/", repositories.detail, name="repository"),
     path("r/<slug:slug>/images/<str:digest>/", images.detail, name="image"),
     path("proposals/", proposals.overview, name="proposals"),

@@ -7,6 +7,7 @@ from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
 from registryui.models.scan import RegistrySnapshot, Scan
+from registryui.models.selection import Selected
 
 __all__ = [
     "Approval",
@@ -24,6 +25,7 @@ __all__ = [
     "Repository",
     "Run",
     "Scan",
+    "Selected",
     "SharedLayer",
     "TagSighting",
 ]

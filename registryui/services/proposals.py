@@ -25,10 +25,13 @@ def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[
 
 
 def create(
-    actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool
+    actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool, seen: str = ""
 ) -> Proposal:
-    """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons."""
+    """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons, and ``Moved`` when
+    it comes to another plan than the one that the person has ``seen`` (its digest)."""
     made = _plan(registry, refs, sweep=sweep)
+    if seen and made.plan.digest() != seen:
+        raise Moved("The selection or the registry has changed since you looked. Here is what it would do now.")
     with transaction.atomic():
         proposal = Proposal.objects.create(
             registry=registry,

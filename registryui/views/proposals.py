@@ -12,12 +12,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from prune.model.digest import short
 from prune.model.plan import Plan
 from prune.plan.words import listed
-from registryui.models import Proposal
+from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
-from registryui.services import control, runs
+from registryui.services import control, runs, selection
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow
 from registryui.views.registries import of_slug
+from registryui.views.selection import back
 from registryui.views.table import PER_PAGE
 from registryui.views.user import person
 
@@ -45,9 +46,9 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     """From a selection: first what it would do, then, with a reason, the proposal."""
     registry = of_slug(slug)
     data = request.POST if request.method == "POST" else request.GET
-    refs = list(dict.fromkeys(ref for ref in data.getlist("ref") if ref))
     sweep = data.get("sweep") == "on"
     try:
+        refs, kept = _asked(request, registry)
         if "confirm" in request.POST:
             proposal = service.create(
                 person(request),
@@ -56,31 +57,45 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
                 title=request.POST.get("title", ""),
                 reason=request.POST.get("reason", ""),
                 sweep=sweep,
+                seen=request.POST.get("plan", "") if kept else "",
             )
+            if kept:
+                selection.clear(person(request), registry)
             return redirect("proposal", proposal.pk)
+    except Moved as error:
+        messages.error(request, str(error))
+    except NotNow as error:
+        messages.error(request, str(error))
+        return redirect(back(request, slug))
+    try:
         plan, drawn = service.preview(registry, refs, sweep=sweep)
     except NotNow as error:
         messages.error(request, str(error))
-        return redirect(_back(request, slug))
+        return redirect(back(request, slug))
     context = {
         "registry": registry,
-        "refs": refs,
+        "refs": [] if kept else refs,
+        "kept": kept,
         "sweep": sweep,
-        "title": service.default_title(plan),
+        "title": request.POST.get("title") or service.default_title(plan),
         "drawn": drawn,
         **_shown(plan),
     }
     return render(request, "propose.html", context)
 
 
-def _back(request: HttpRequest, slug: str) -> Any:
-    from django.urls import reverse
-    from django.utils.http import url_has_allowed_host_and_scheme
+def _asked(request: HttpRequest, registry: Registry) -> tuple[list[str], bool]:
+    """Return what to delete, and whether it is what the server keeps as selected.
 
-    back = request.POST.get("next", "")
-    if back and url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
-        return back
-    return reverse("registry", args=[slug])
+    A page of a table tells what it shows and what of that is ticked; a link or another program names what it wants.
+    """
+    data = request.POST if request.method == "POST" else request.GET
+    ticked = data.getlist("ref")
+    if request.method == "POST" and ("shown" in data or "selected" in data):
+        if "shown" in data:
+            selection.settle(person(request), registry, data.getlist("shown"), ticked)
+        return selection.refs(person(request), registry), True
+    return list(dict.fromkeys(ref for ref in ticked if ref)), False
 
 
 def _shown(plan: Plan) -> dict[str, Any]:

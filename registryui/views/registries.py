@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from prune.model.errors import PruneError
 from registryui.models import Registry, Repository, Scan
-from registryui.permissions import MANAGE, VIEW, requires
+from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
 from registryui.secrets import encrypt
-from registryui.services import control, scans
+from registryui.services import control, scans, selection
 from registryui.services import registries as service
 from registryui.services.errors import NotNow
 from registryui.views.table import Column, Table, page_of
@@ -184,8 +184,30 @@ REPOSITORY_CHOICES = {"incomplete": "incomplete", "untagged": "with untagged man
 MOST_NAMESPACES = 200
 
 
-def _namespaces(rows: QuerySet[Repository]) -> list[dict[str, Any]]:
+def repositories_table(request: HttpRequest, registry: Registry) -> Table:
+    """Return the table of a registry's repositories as the address asks for it."""
+    rows: QuerySet[Repository] = Repository.objects.filter(registry=registry, ended_at=None)
+    if within := request.GET.get("in", ""):
+        rows = rows.filter(Q(namespace=within) | Q(namespace__startswith=f"{within}/"))
+    return Table(request, rows, REPOSITORY_COLUMNS, search=["name"], default="name", filters=REPOSITORY_FILTERS)
+
+
+def ticks(request: HttpRequest, registry: Registry, shown: list[str], state: str) -> dict[str, Any]:
+    """Return what a table with boxes needs: which of ``shown`` are ticked, how many there are in all, and the state
+    of the table for whoever wants every row of it."""
+    if not request.user.has_perm(PROPOSE):
+        return {}
+    user = person(request)
+    return {
+        "ticked": selection.among(user, registry, shown),
+        "selected": selection.rows(user, registry).count(),
+        "state": f"?{state}",
+    }
+
+
+def _namespaces(registry: Registry) -> list[dict[str, Any]]:
     """Return the namespaces with their numbers of repositories and tags and the bytes that only they need."""
+    rows = Repository.objects.filter(registry=registry, ended_at=None)
     named = rows.exclude(namespace="").values("namespace").order_by("namespace")
     found = named.annotate(repositories=Count("pk"), tagged=Sum("tags"), exclusive=Sum("bytes_exclusive"))
     return [dict(row) for row in found[:MOST_NAMESPACES]]
@@ -196,19 +218,14 @@ def _namespaces(rows: QuerySet[Repository]) -> list[dict[str, Any]]:
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
     """One registry: its repositories and what is wrong with it."""
     registry = of_slug(slug)
-    rows: QuerySet[Repository] = Repository.objects.filter(registry=registry, ended_at=None)
-    namespaces = _namespaces(rows)
-    within = request.GET.get("in", "")
-    if within:
-        rows = rows.filter(Q(namespace=within) | Q(namespace__startswith=f"{within}/"))
+    table = repositories_table(request, registry)
     context = {
         "registry": registry,
-        "table": Table(
-            request, rows, REPOSITORY_COLUMNS, search=["name"], default="name", filters=REPOSITORY_FILTERS
-        ),
+        "table": table,
         "filters": REPOSITORY_CHOICES,
-        "within": within,
-        "namespaces": namespaces,
+        "within": request.GET.get("in", ""),
+        "namespaces": _namespaces(registry),
+        **ticks(request, registry, [row.name for row in table], request.GET.urlencode()),
         "scan": Scan.objects.filter(registry=registry).first(),
         "share": _share(registry),
         "kind": service.KINDS.get(registry.kind, registry.kind),

@@ -1,6 +1,6 @@
 """One repository: tags, graph, untagged manifests, history."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 from registryui.models import ManifestSighting, Registry, Repository, TagSighting
 from registryui.permissions import VIEW, requires
 from registryui.services import diagrams
-from registryui.views.registries import of_slug
+from registryui.views.registries import of_slug, ticks
 from registryui.views.table import Column, Table, page_of, searched
 
 TABS = {"tags": "Tags", "graph": "Graph", "untagged": "Untagged", "history": "History"}
@@ -63,19 +63,19 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         tab = "tags"
     context: dict[str, object] = {"registry": registry, "repository": repository, "tab": tab, "tabs": TABS}
     match tab:
-        case "tags":
-            rows = TagSighting.objects.filter(repository=repository, ended_at=None).select_related("image")
-            table = Table(
-                request, rows, TAG_COLUMNS, search=["tag", "digest"], default="-pushed", filters=TAG_FILTERS
-            )
-            context |= {"table": table, "others": _same_digest(rows, table), "filters": TAG_CHOICES}
-        case "untagged":
-            bare = ManifestSighting.objects.filter(repository=repository, ended_at=None, untagged_since__isnull=False)
-            rows_of = bare.select_related("image")
-            context["filters"] = UNTAGGED_CHOICES
-            context["table"] = Table(
-                request, rows_of, UNTAGGED_COLUMNS, search=["digest"], default="-since", filters=UNTAGGED_FILTERS
-            )
+        case "tags" | "untagged":
+            table = rows_table(request, repository, tab)
+            sign = ":" if tab == "tags" else "@"
+            refs = [f"{name}{sign}{row.tag if tab == 'tags' else row.digest}" for row in table]
+            state = request.GET.copy()
+            state["repository"] = name
+            context |= {"table": table, "filters": TAG_CHOICES if tab == "tags" else UNTAGGED_CHOICES}
+            context |= {
+                "rows": list(zip(table, refs, strict=True)),
+                **ticks(request, registry, refs, state.urlencode()),
+            }
+            if tab == "tags":
+                context["others"] = _same_digest(repository, table)
         case "graph":
             context["diagram"] = diagrams.of_repository(registry, name)
         case "history":
@@ -83,11 +83,26 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     return render(request, "repository.html", context)
 
 
-def _same_digest(rows: QuerySet[TagSighting], table: Table) -> dict[str, list[str]]:
+def rows_table(request: HttpRequest, repository: Repository, tab: str) -> Table:
+    """Return the table of tags, or of untagged manifests, as the address asks for it."""
+    if tab == "tags":
+        tags = TagSighting.objects.filter(repository=repository, ended_at=None).select_related("image")
+        return Table(request, tags, TAG_COLUMNS, search=["tag", "digest"], default="-pushed", filters=TAG_FILTERS)
+    bare = ManifestSighting.objects.filter(repository=repository, ended_at=None, untagged_since__isnull=False)
+    rows = bare.select_related("image")
+    return Table(request, rows, UNTAGGED_COLUMNS, search=["digest"], default="-since", filters=UNTAGGED_FILTERS)
+
+
+#: A digest can have thousands of tags; nobody reads that many in a hint.
+MOST_ALIASES = 500
+
+
+def _same_digest(repository: Repository, table: Table) -> dict[str, list[str]]:
     """Return, by digest, the tags of the repository that point at it, for the digests on the page."""
     found: dict[str, list[str]] = {}
     shown = {row.digest for row in table}
-    for digest, tag in rows.filter(digest__in=shown).order_by("tag").values_list("digest", "tag"):
+    rows = TagSighting.objects.filter(repository=repository, ended_at=None, digest__in=shown).order_by("tag")
+    for digest, tag in rows.values_list("digest", "tag")[:MOST_ALIASES]:
         found.setdefault(digest, []).append(tag)
     return {digest: tags for digest, tags in found.items() if len(tags) > 1}
 

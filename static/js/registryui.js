@@ -2,17 +2,15 @@
 "use strict";
 
 function watchSelection(form) {
-  const shown = form.querySelector("[data-count]");
   const boxes = () => [...form.querySelectorAll("tbody input[name=ref]:not(:disabled)")];
   const head = form.querySelector("thead .pick");
-  if (!shown || !head) return;
+  if (!head) return;
   const all = document.createElement("input");
   all.type = "checkbox";
   all.setAttribute("aria-label", "Select everything on this page");
   head.replaceChildren(all);
   const count = () => {
     const picked = boxes().filter((box) => box.checked).length;
-    shown.textContent = picked ? `${picked} selected` : "";
     all.checked = picked > 0 && picked === boxes().length;
     all.indeterminate = picked > 0 && !all.checked;
   };

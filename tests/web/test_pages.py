@@ -27,6 +27,7 @@ PAGES = [
     ("repository", ["seed", "library/seed-1"], "get", "viewer"),
     ("image", ["seed", "a1" * 32], "get", "viewer"),
     ("propose", ["seed"], "get", "proposer"),
+    ("selection", ["seed"], "get", "proposer"),
     ("proposals", [], "get", "viewer"),
     ("proposal", [1], "get", "viewer"),
     ("proposal-plan", [1], "get", "viewer"),
