@@ -18,6 +18,7 @@ SECTIONS = {
     "proposal": "proposals",
     "proposal-edit": "proposals",
     "run": "proposals",
+    "search": "search",
     "trash": "trash",
     "history": "history",
 }

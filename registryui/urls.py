@@ -4,7 +4,18 @@ from django.contrib import admin
 from django.contrib.auth import views as accounts
 from django.urls import path
 
-from registryui.views import health, history, images, proposals, registries, repositories, runs, selection, user
+from registryui.views import (
+    health,
+    history,
+    images,
+    proposals,
+    registries,
+    repositories,
+    runs,
+    search,
+    selection,
+    user,
+)
 
 urlpatterns = [
     path("", registries.overview, name="registries"),
@@ -32,6 +43,7 @@ urlpatterns = [
     path("runs/<int:pk>/progress/", runs.progress, name="run-progress"),
     path("runs/<int:pk>/undo/", runs.restore, name="run-restore"),
     path("runs/<int:pk>/empty/", runs.empty, name="run-empty"),
+    path("search/", search.search, name="search"),
     path("trash/", runs.trash, name="trash"),
     path("history/", history.overview, name="history"),
     path("theme/", user.theme, name="theme"),

@@ -154,5 +154,12 @@ def tags_of(registry: Registry, digests: Collection[str]) -> dict[str, tuple[str
     return {digest: tuple(sorted(tags)[:5]) for digest, tags in found.items()}
 
 
+def names_of(registries: Collection[int], digests: Collection[str]) -> dict[str, str]:
+    """Return, by digest, a tag by which people know an image, for those that have one."""
+    rows = TagSighting.objects.filter(digest__in=digests, repository__registry__in=registries, ended_at=None)
+    found = rows.order_by("-pk").values_list("digest", "repository__name", "tag")[:MOST_TAGS]
+    return {digest: f"{name}:{tag}" for digest, name, tag in found}
+
+
 def _platform(child: Descriptor) -> str:
     return str(child.platform) if child.platform else ""

@@ -42,6 +42,7 @@ PAGES = [
     ("run-progress", [1], "get", "viewer"),
     ("run-restore", [1], "post", "approver"),
     ("run-empty", [1], "post", "admin"),
+    ("search", [], "get", "viewer"),
     ("trash", [], "get", "viewer"),
     ("history", [], "get", "viewer"),
 ]
