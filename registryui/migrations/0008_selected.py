@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0006_table_indexes'),
+        ('registryui', '0007_own_collection'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
