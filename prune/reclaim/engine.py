@@ -157,7 +157,7 @@ class _Run:
         found = _found(api, id_)
         if found is None:
             return "it is gone already"
-        users = containers_by_image(api).get(id_)
+        users = containers_by_image(api.containers(all=True)).get(id_)
         if users:
             return f"the container {users[0]} uses it now"
         others = [*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ())]

@@ -78,10 +78,12 @@ def _stream(api: APIClient, ids: list[str], file: Any) -> None:
 
 
 def _ids_in(path: str) -> set[str]:
-    """Return the ids of the images in a file; those of engines with the containerd store are digests of manifests."""
+    """Return the ids of the images in a file, each with all its layers; those of engines with the containerd store
+    are digests of manifests."""
     found: set[str] = set()
     try:
         with tarfile.open(path) as tar:
+            names = set(tar.getnames())
             for name, key in (("manifest.json", ""), ("index.json", "manifests")):
                 try:
                     member = tar.getmember(name)
@@ -90,6 +92,9 @@ def _ids_in(path: str) -> set[str]:
                 opened = tar.extractfile(member)
                 listed: Any = json.loads(opened.read(MAX_LIST_BYTES)) if opened is not None else []
                 for entry in listed[key] if key else listed:
+                    absent = {*(entry.get("Layers") or ()), entry.get("Config") or name} - names
+                    if absent:
+                        raise ValueError(f"{min(absent)} is not in it")
                     text = str(entry.get("Config") or entry.get("digest") or "")
                     found.update(f"sha256:{digits}" for digits in re.findall(r"[0-9a-f]{64}", text))
     except (tarfile.TarError, EOFError, ValueError, AttributeError, KeyError, TypeError) as error:

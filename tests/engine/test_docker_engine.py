@@ -1,8 +1,10 @@
 """A real Docker Engine: what is in it, what may go, and the way back."""
 
+import io
 import json
 import shutil
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -327,11 +329,21 @@ def test_a_full_disk_deletes_nothing(filled, small_disk, monkeypatch):
     assert not list(small_disk.rglob("images.tar*"))
 
 
+def without_layers(body: bytes) -> bytes:
+    """A saved image of which the layers are missing."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(body)) as whole, tarfile.open(fileobj=packed, mode="w") as tar:
+        for member in whole.getmembers():
+            if not member.name.endswith("layer.tar"):
+                tar.addfile(member, whole.extractfile(member) if member.isfile() else None)
+    return packed.getvalue()
+
+
 def test_a_copy_that_does_not_hold_the_image_deletes_nothing(filled, monkeypatch):
     before = inspected(filled)
     source, plan = plan_of(filled, "other:1")
     wrong = b"".join(filled.api.get_image("base:1"))
-    for body in (wrong, wrong[:5000], b""):
+    for body in (wrong, wrong[:5000], b"", without_layers(b"".join(filled.api.get_image(filled.id("other:1"))))):
         monkeypatch.setattr("prune.reclaim.saved_images._stream", lambda api, ids, file, body=body: file.write(body))
         outcome = apply(source, plan, stopped=None)
         assert outcome.state == "failed"

@@ -1,6 +1,6 @@
 """Reading a Docker Engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,8 @@ from docker import APIClient
 from docker.errors import ImageNotFound
 
 from prune.graph.ancestry import chain_ids
-from prune.model.errors import Unreadable
+from prune.model.digest import short
+from prune.model.errors import SourceError, Unreadable
 from prune.model.snapshot import Blob, Repository, Snapshot, SourceKind, V1Image
 from prune.sources.base import Capabilities, Progress, Report, silent
 from prune.sources.docker_engine.client import connect, spoken
@@ -17,6 +18,10 @@ from prune.sources.docker_engine.layers import Layers, Made, layer_sizes
 
 #: An image that is about to go is known by this name alone for a moment (see `prune.reclaim.engine`).
 GOING = "registryui-going"
+
+
+#: Docker came out in 2013; no image is older.
+_FIRST_YEAR = 2013
 
 
 class DockerEngine:
@@ -54,6 +59,11 @@ class DockerEngine:
         try:
             with spoken(self.url):
                 return work(api)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SourceError(
+                f"The Docker Engine at {self.url} gave an answer that cannot be understood "
+                f"({type(error).__name__}: {str(error)[:100]})."
+            ) from error
         finally:
             api.close()
 
@@ -68,31 +78,35 @@ class _Scan:
         self.images: dict[str, V1Image] = {}
         self.platforms: dict[str, str] = {}
         self.tagged: set[str] = set()
+        self.tags: dict[str, str] = {}
 
     def run(self) -> Snapshot:
-        used = containers_by_image(self.api)
+        containers = self.api.containers(all=True)
         listed = sorted(self.api.images(all=True), key=lambda image: str(image["Id"]))
         tags: dict[str, dict[str, str]] = {}
         revisions: dict[str, dict[str, int | None]] = {}
         parents = {}
+        vanished: list[str] = []
         for done, row in enumerate(listed, 1):
             image = self._image(row)
             if image is None:
-                continue  # removed a moment ago
+                vanished.append(str(row["Id"]))
+                continue
             self.images[image.id] = image
             parents[image.id] = row.get("ParentId") or ""
             for text in _names(row.get("RepoTags")):
                 name, _, tag = text.rpartition(":")
                 if name != GOING:
                     self.tagged.add(image.id)
+                    self.tags[text] = image.id
                     tags.setdefault(name, {})[tag] = image.id
                     revisions.setdefault(name, {})[image.id] = image.time
             for text in image.names:
                 revisions.setdefault(text.partition("@")[0], {})[image.id] = image.time
             self.report(Progress("reading images", done, len(listed)))
+        self._refuse_hidden(vanished)
         # Once more: a container made since the first look holds its image as well.
-        for id_, names in containers_by_image(self.api).items():
-            used.setdefault(id_, names)
+        used = self._used({str(one["Id"]): one for one in (*containers, *self.api.containers(all=True))}.values())
         sizes = self.layers.settle()
         self._put_in_order(parents, used, sizes)
         chains = {one for image in self.images.values() for one in image.layers}
@@ -106,6 +120,36 @@ class _Scan:
             blobs={one: Blob(sizes.get(one, 0)) for one in sorted(chains)},
             images=dict(sorted(self.images.items())),
         )
+
+    def _refuse_hidden(self, vanished: Collection[str]) -> None:
+        """Raise ``SourceError`` when one of ``vanished`` is still listed: then it was not removed a moment ago, but
+        cannot be read."""
+        still = {str(row["Id"]) for row in self.api.images(all=True)} if vanished else set()
+        for id_ in vanished:
+            if id_ in still:
+                raise SourceError(
+                    f"The Docker Engine at {self.source.url} lists the image {short(id_)} and does not show it; "
+                    "repair or remove that image first."
+                )
+
+    def _used(self, containers: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+        """Return, by image id, the containers that use it. One whose image has another id here, as engines note
+        one digest of it or another, holds what it was made by."""
+        found: dict[str, list[str]] = {}
+        for id_, names in containers_by_image(containers).items():
+            found.setdefault(id_, []).extend(names)
+        for container in containers:
+            if str(container["ImageID"]) not in self.images:
+                for id_ in self._named(str(container.get("Image") or "")):
+                    found.setdefault(id_, []).append(container_name(container))
+        return found
+
+    def _named(self, text: str) -> set[str]:
+        """Return the images that a reference may mean: an id, a tag, or a digest, with or without the usual host."""
+        text = text.removeprefix("docker.io/").removeprefix("library/")
+        spelled = {text, f"{text}:latest"}
+        found = {id_ for id_, image in self.images.items() if id_ == text or spelled & _short(image.names)}
+        return found | {id_ for name, id_ in self.tags.items() if spelled & _short([name])}
 
     def _image(self, row: Mapping[str, Any]) -> V1Image | None:
         id_ = str(row["Id"])
@@ -130,7 +174,7 @@ class _Scan:
         )
         self.platforms[id_] = platform
         created = str(found.get("Created") or "")
-        times = [_seconds(created), _seconds(str((found.get("Metadata") or {}).get("LastTagTime") or ""))]
+        times = [seconds(created), seconds(str((found.get("Metadata") or {}).get("LastTagTime") or ""))]
         return V1Image(
             id=id_,
             ancestry=(id_,),
@@ -172,23 +216,33 @@ class _Scan:
             )
 
 
-def containers_by_image(api: APIClient) -> dict[str, list[str]]:
+def containers_by_image(containers: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return, by image id, the names of the containers that use it, running or not."""
     found: dict[str, list[str]] = {}
-    for container in api.containers(all=True):
-        names = [str(name).lstrip("/") for name in container.get("Names") or ()]
-        found.setdefault(str(container["ImageID"]), []).append(names[0] if names else str(container["Id"])[:12])
+    for container in containers:
+        found.setdefault(str(container["ImageID"]), []).append(container_name(container))
     return found
+
+
+def container_name(container: Mapping[str, Any]) -> str:
+    """Return the first name of a container, or the beginning of its id."""
+    names = [str(name).lstrip("/") for name in container.get("Names") or ()]
+    return names[0] if names else str(container["Id"])[:12]
+
+
+def _short(names: Iterable[str]) -> set[str]:
+    return {name.removeprefix("docker.io/").removeprefix("library/") for name in names}
 
 
 def _names(listed: Any) -> list[str]:
     return [str(name) for name in listed or () if "<none>" not in str(name)]
 
 
-def _seconds(text: str) -> int | None:
-    """Return a time of the engine's; it writes the year 1 where it knows none."""
+def seconds(text: str) -> int | None:
+    """Return a time of the engine's in seconds since 1970, ``None`` where it tells no age: engines write the year 1
+    for what they do not know, and builders 1970 or 1980 so that the same build has the same digest."""
     try:
-        moment = datetime.fromisoformat(text[:19] + "+00:00")
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return int(moment.timestamp()) if moment.year > 1 else None
+    return int(moment.timestamp()) if moment.year >= _FIRST_YEAR and moment.tzinfo is not None else None
