@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 
 from prune.commands.apply import confirm
-from prune.commands.output import human_bytes, print_json
+from prune.commands.output import human_bytes, print_json, say
 from prune.commands.source import add_source, open_chosen
 from prune.model.duration import parse_duration
 
@@ -32,4 +32,6 @@ def run(options: Namespace) -> int:
         print_json(msgspec.to_builtins(emptied))
     else:
         print(f"{len(emptied.runs)} run(s) emptied, {human_bytes(emptied.freed_bytes)} given back.")
+    if emptied.message:
+        say(emptied.message)
     return 0

@@ -180,6 +180,8 @@ class _Run:
                 discard(self.journal)
             except OSError as error:
                 state, message = "failed", f"{error.strerror or error}. Nothing is lost: empty the trash again."
+        if remark := self.store.remark():
+            message = f"{message} Note: {remark}.".strip()
         return self._outcome(state, message, trash=trash, held=held)
 
     def _look(self, held: Hold | None, known: Snapshot | None = None) -> tuple[Snapshot, Drift]:

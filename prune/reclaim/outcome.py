@@ -38,11 +38,12 @@ class Restored(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Emptied(msgspec.Struct, frozen=True):
+class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
     """The runs whose trash is gone for good, and the bytes of data and layer files given back."""
 
     runs: tuple[str, ...]
     freed_bytes: int
+    message: str = ""
 
 
 class TrashRun(msgspec.Struct, frozen=True):

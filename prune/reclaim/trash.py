@@ -55,7 +55,8 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
             if record.emptied is None and (older_than is None or last.at <= now - older_than):
                 freed += discard(journal)
                 emptied.append(name)
-    return Emptied(tuple(emptied), freed)
+    remark = store.remark()
+    return Emptied(tuple(emptied), freed, f"Note: {remark}." if remark else "")
 
 
 def discard(journal: Journal) -> int:

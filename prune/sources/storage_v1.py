@@ -102,6 +102,8 @@ class _Scan:
         tags = self.repositories()
         self.read_images()
         repositories = {name: self.repository(name, *found) for name, found in sorted(tags.items())}
+        if remark := self.store.remark():
+            self.note(self.source.name, remark)
         return Snapshot(
             source=self.source.name,
             kind=self.source.kind,

@@ -66,6 +66,8 @@ class StorageV2:
             judge.look(repository)
         for digest, what in part.odd_configs.items():
             findings.note(f"blobs/{digest}", f"(a config) {what}", "its image is shown without what it is based on")
+        if remark := store.remark():
+            findings.note(self.name, remark)
         by_name = sorted(part.repositories, key=lambda repository: repository.name)
         return Snapshot(
             source=self.name,

@@ -30,6 +30,10 @@ class Store(Protocol):
 
     name: str
 
+    def remark(self) -> str:
+        """Return what a person who counts on freed bytes should know of this store; usually nothing."""
+        ...
+
     def entries(self, folder: str) -> list[Entry]:
         """Return what a folder holds, sorted by name. Raises ``FileNotFoundError`` when there is no such folder."""
         ...

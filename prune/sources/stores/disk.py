@@ -21,6 +21,10 @@ class DiskStore:
         self.name = f"storage:{self.root}"
         self._prefix = self.root.rstrip("/") + "/"
 
+    def remark(self) -> str:
+        """See ``Store``."""
+        return ""
+
     def _at(self, path: str) -> str:
         return self._prefix + path
 

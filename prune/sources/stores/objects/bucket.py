@@ -21,6 +21,7 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
+from obstore.store import GCSStore
 
 #: Requests under way at the same time.
 PARALLEL = 32
@@ -53,8 +54,8 @@ class Bucket:
         self._patient = patient
         self.sorts = sorts
         """Whether listings can begin behind a name, and come in the order of names."""
-        self.versioned = False
-        """Whether an answer showed that the bucket keeps what is overwritten or deleted."""
+        self.versioned: bool | None = None
+        """Whether the bucket keeps what is overwritten or deleted; ``None`` while no answer has shown it."""
 
     def pages(self, folder: str, after: str = "") -> Iterator[list[tuple[str, Meta]]]:
         """Yield what lies below ``folder``, behind the name ``after``, as the service pages it."""
@@ -75,7 +76,9 @@ class Bucket:
     def head(self, path: str) -> Meta:
         """Return what an object is; raise ``FileNotFoundError`` when there is none."""
         try:
-            return _meta(obstore.head(self._store, path))
+            answer = obstore.head(self._store, path)
+            self._note_version(answer)
+            return _meta(answer)
         except (BaseError, OSError, ValueError) as error:
             raise _as_of_disk(error) from None
 
@@ -152,8 +155,7 @@ class Bucket:
     def _note_version(self, answer: Any) -> None:
         # Google numbers every object, whether it keeps the old ones or not.
         version = answer.get("version")
-        if version and version != "null" and not type(self._store).__name__.startswith("GCS"):
-            self.versioned = True
+        self.versioned = bool(version and version != "null" and not isinstance(self._store, GCSStore))
 
 
 def each[T, R](work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -180,7 +182,7 @@ def _as_of_disk(error: Exception) -> OSError:
     status, code = _STATUS.search(text), _CODE.search(text)
     said = " ".join(match[1] for match in (status, code) if match)
     answered = f"the object store answered {said}" if said else "the object store did not answer"
-    if code and code[1] == "NoSuchBucket":
+    if code and code[1] in ("NoSuchBucket", "ContainerNotFound"):
         return OSError(errno.ENXIO, "there is no such bucket")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "is not there")

@@ -12,6 +12,11 @@ from prune.sources.stores.objects.lease import Lease
 from prune.sources.stores.objects.listing import list_folder, list_folders
 from prune.sources.stores.objects.view import View
 
+KEEPS_VERSIONS = (
+    "this bucket keeps versions: what is deleted takes its space until a rule of the bucket's life cycle removes "
+    "the versions that are no longer current"
+)
+
 
 class ObjectStore:
     """The objects below the prefix of a bucket."""
@@ -22,6 +27,10 @@ class ObjectStore:
         self._lease: Lease | None = None
         self._parts: dict[str, int] = {}
         self._lock = threading.Lock()
+
+    def remark(self) -> str:
+        """See ``Store``."""
+        return KEEPS_VERSIONS if self.bucket.versioned else ""
 
     # ---- reading ------------------------------------------------------------------------------------------
 

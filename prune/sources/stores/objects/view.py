@@ -1,5 +1,6 @@
 """What one listing of a bucket says, with folders made of the names, as a `Store` to work with."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +34,13 @@ class View:
             self._add(path, meta)
         self._bodies: dict[str, bytes | OSError] = {}
         self._moves = Moves(store.bucket)
+
+    def remark(self) -> str:
+        """See ``Store``."""
+        if self._store.bucket.versioned is None and self.found:
+            with contextlib.suppress(OSError):
+                self._store.bucket.head(next(iter(self.found)))
+        return self._store.remark()
 
     def _add(self, path: str, meta: Meta) -> None:
         folder, _, name = path.rpartition("/")
