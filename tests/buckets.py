@@ -161,3 +161,24 @@ http:
   addr: 127.0.0.1:{self.port}
 """
         )
+
+
+class InBucket:
+    """A bucket with a registry in it, and its SOURCE."""
+
+    def __init__(self, server, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.client = server.client()
+        self.client.create_bucket(Bucket=name)
+        self.store = server.store(name)
+
+    @property
+    def source(self) -> str:
+        return f"s3://{self.name}"
+
+    def fill(self, root: Path) -> None:
+        fill_bucket(self.store, root)
+
+    def objects(self, *, trash: bool = False) -> dict[str, bytes]:
+        return objects(self.store, trash=trash)

@@ -34,3 +34,24 @@ def engine(dockerd) -> Iterator[Engine]:
     """The engine of this worker, cleared afterwards."""
     yield dockerd
     dockerd.clear("base:1", "registry:2")
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3 server for each worker."""
+    from tests.buckets import s3_server  # slow to load, and few tests need it
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3, monkeypatch, request):
+    """A bucket of one's own; the environment says how to reach it."""
+    from tests.buckets import KEY, REGION, SECRET, InBucket
+
+    given = {"ACCESS_KEY_ID": KEY, "SECRET_ACCESS_KEY": SECRET, "ENDPOINT_URL": s3.url, "REGION": REGION}
+    for name, text in given.items():
+        monkeypatch.setenv(f"AWS_{name}", text)
+    yield InBucket(s3, f"bucket-{abs(hash(request.node.nodeid)):x}")
+    s3.fault = None

@@ -17,11 +17,12 @@ from registryui.secrets import encrypt
 from registryui.services import control, scans, selection
 from registryui.services import registries as service
 from registryui.services.errors import NotNow
+from registryui.views.place import PlaceForm
 from registryui.views.table import Column, Table, page_of
 from registryui.views.user import person
 
 
-class RegistryForm(forms.ModelForm[Registry]):
+class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
     """A registry as its operator describes it. The password is only ever written."""
 
     new_password = forms.CharField(
@@ -65,7 +66,7 @@ class RegistryForm(forms.ModelForm[Registry]):
         }
         labels = {
             "slug": "Short name",
-            "source": "Source",
+            "source": "Address",
             "pull_name": "Name in docker pull",
             "username": "User name",
             "token_realm": "Token server on another host",
@@ -104,6 +105,7 @@ class RegistryForm(forms.ModelForm[Registry]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fill(self.instance.source)
         for name in ("control", "control_mode", "window_minutes"):
             self.fields[name].required = False  # left out it is the default
         if not settings.ALLOW_COMMANDS and self.instance.control != Registry.Control.COMMAND:
@@ -111,8 +113,13 @@ class RegistryForm(forms.ModelForm[Registry]):
             self.fields["control"] = forms.ChoiceField(choices=choices, required=False, label="While things move")
 
     def general(self) -> list[forms.BoundField]:
-        """Return the fields that are not about control."""
-        return [field for field in self if not _about_control(field)]
+        """Return the fields that are about neither names nor the place nor control."""
+        others = ("title", "slug", *self.shown)
+        return [field for field in self if field.name not in others and not _about_control(field)]
+
+    def naming(self) -> list[forms.BoundField]:
+        """Return the fields that come first: what it is called."""
+        return [self["title"], self["slug"]]
 
     def about_control(self) -> list[forms.BoundField]:
         """Return the fields about control."""
@@ -125,6 +132,7 @@ class RegistryForm(forms.ModelForm[Registry]):
     def clean(self) -> dict[str, Any]:
         """Check that the settings of the chosen control mean something."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self.put_together(cleaned)
         chosen = Registry(**{name: cleaned.get(name) or "" for name in service.CONTROL}, pk=self.instance.pk)
         field = {"docker": "control_container", "probe": "control_url", "command": "control_commands"}
         try:

@@ -37,10 +37,10 @@ def settings_for(address: Address, entered: Credentials | None) -> dict[str, Any
     Without anything entered, the dashboard uses the machine's own identity, but only towards the cloud itself: never
     at an address that somebody has typed in.
     """
+    if entered is not None and address.endpoint and not entered.password:
+        raise SourceError("Enter credentials for this endpoint: those of the machine are for the cloud itself only.")
     if entered is not None and (entered.username or entered.password):
         return _ENTERED[address.scheme](entered)
-    if entered is not None and address.endpoint:
-        raise SourceError("Enter credentials for this endpoint: those of the machine are for the cloud itself only.")
     if any(os.environ.get(name) for name in _GIVEN[address.scheme]):
         return {}
     if address.scheme == "s3":
@@ -80,6 +80,8 @@ def _gs(entered: Credentials) -> dict[str, Any]:
 
 def _az(entered: Credentials) -> dict[str, Any]:
     name = {"account_name": entered.username} if entered.username else {}
+    if not entered.password:
+        return name  # and who we are there, the machine knows
     if "sig=" in entered.password:
         return {**name, "sas_key": entered.password.lstrip("?"), "credential_type": "sas_token"}
     return {**name, "account_key": entered.password, "credential_type": "access_key"}

@@ -22,12 +22,14 @@ from prune.sources.stores.objects.store import ObjectStore
 
 #: How often a request is repeated that was answered with "slow down", or not at all, and for how long in all.
 RETRIES = 10
+#: The same for the first look, whether there is a registry at all: somebody waits for that.
+FIRST_RETRIES = 4
 RETRIED_FOR = timedelta(minutes=2)
 #: The least time, in seconds, that the copying of one large object may take.
 COPY_SECONDS = 900.0
 
 _V2 = "docker/registry/v2"
-_IN_TRASH = re.compile(r"\.registryui/runs/[^/]+/files/(?P<base>docker/registry/v2/)?(?P<top>\w+)/")
+_IN_TRASH = re.compile(r"\.registryui/runs/[^/]+/files/(?P<base>docker/registry/v2/)?(blobs|images|repositories)/")
 
 
 def open_bucket(text: str, timeout: float, access: Access) -> Source:
@@ -36,20 +38,23 @@ def open_bucket(text: str, timeout: float, access: Access) -> Source:
     Raises ``UsageError`` for a malformed address and ``SourceError`` when there is no registry to be found.
     """
     address = parse_address(text)
-    store = ObjectStore(bucket_of(address, timeout, access), str(address))
+    name = str(address)
     try:
-        return _registry_in(store)
+        base, make = _registry_in(ObjectStore(bucket_of(address, timeout, access, FIRST_RETRIES), name))
     except OSError as error:
         raise SourceError(f"{address} cannot be read: {error.strerror}.") from None
+    return make(ObjectStore(bucket_of(address, timeout, access, RETRIES), name), base, name)
 
 
-def bucket_of(address: Address, timeout: float, access: Access) -> Bucket:
+def bucket_of(address: Address, timeout: float, access: Access, retries: int) -> Bucket:
     """Return the bucket at ``address``; nothing is asked of it yet."""
     settings = settings_for(address, access.credentials)
     make = _MAKE[address.scheme]
     try:
         quick, patient = (
-            make(address, {**settings}, client_options=_client(address, seconds, access), retry_config=_retry())
+            make(
+                address, {**settings}, client_options=_client(address, seconds, access), retry_config=_retry(retries)
+            )
             for seconds in (timeout, max(timeout, COPY_SECONDS))
         )
     except (BaseError, ValueError, TypeError) as error:
@@ -60,9 +65,9 @@ def bucket_of(address: Address, timeout: float, access: Access) -> Bucket:
     return Bucket(quick, patient, sorts=address.scheme != "az")
 
 
-def _retry() -> Any:
+def _retry(retries: int) -> Any:
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15), "base": 2}
-    return {"max_retries": RETRIES, "retry_timeout": RETRIED_FOR, "backoff": backoff}
+    return {"max_retries": retries, "retry_timeout": RETRIED_FOR, "backoff": backoff}
 
 
 def _client(address: Address, seconds: float, access: Access) -> Any:
@@ -106,18 +111,23 @@ def _az(address: Address, settings: Any, **options: Any) -> Any:
 _MAKE: dict[str, Callable[..., Any]] = {"s3": _s3, "gs": _gs, "az": _az}
 
 
-def _registry_in(store: ObjectStore) -> Source:
+type _Found = tuple[str, type[StorageV1 | StorageV2]]
+
+
+def _registry_in(store: ObjectStore) -> _Found:
+    """Return where below the prefix the registry lies, and what kind of source reads it."""
     top = {entry.name for entry in store.entries("") if entry.kind == "folder"}
     v2 = ""
     if "docker" in top:
         with contextlib.suppress(FileNotFoundError):
             v2 = _V2 if {"repositories", "blobs"} & {entry.name for entry in store.entries(_V2)} else ""
+    v1 = {"repositories", "images"} <= top
     if v2 or {"repositories", "blobs"} <= top:
-        if {"repositories", "images"} <= top:
+        if v1:
             raise SourceError(f"{store.name} holds a V1 and a V2 registry at once; give the prefix of one of them.")
-        return StorageV2(store, v2, store.name)
-    if {"repositories", "images"} <= top:
-        return StorageV1(store, "", store.name)
+        return v2, StorageV2
+    if v1:
+        return "", StorageV1
     if ".registryui" in top:
         return _all_in_trash(store)
     raise SourceError(
@@ -125,15 +135,13 @@ def _registry_in(store: ObjectStore) -> Source:
     )
 
 
-def _all_in_trash(store: ObjectStore) -> Source:
-    """Return the registry of which everything lies in the trash: a bucket keeps no empty folders."""
+def _all_in_trash(store: ObjectStore) -> _Found:
+    """Return the same of a registry of which everything lies in the trash: a bucket keeps no empty folders."""
     for page in store.bucket.pages(".registryui/runs"):
         for path, _ in page:
-            found = _IN_TRASH.match(path)
-            if found and found["top"] in ("blobs", "repositories") and (found["base"] or _is_v2(store, path)):
-                return StorageV2(store, (found["base"] or "").rstrip("/"), store.name)
-            if found and found["top"] in ("images", "repositories"):
-                return StorageV1(store, "", store.name)
+            if found := _IN_TRASH.match(path):
+                base = (found["base"] or "").rstrip("/")
+                return base, StorageV2 if base or _is_v2(store, path) else StorageV1
     raise SourceError(f"{store.name} is no registry any more: of its cleanups only the records are left.")
 
 

@@ -1,0 +1,83 @@
+"""Where a registry is: an address in one line, or a bucket in fields of its own."""
+
+from typing import Any
+
+from django import forms
+from django.utils.html import format_html, format_html_join
+
+from prune.model.errors import PruneError
+from prune.sources.stores.objects.address import OPTIONS, SCHEMES, Address, parse_address
+
+ADDRESS = "address"
+PLACES = {
+    ADDRESS: "An address or a folder",
+    "s3": "A bucket: S3, or what speaks its language",
+    "gs": "A bucket: Google Cloud Storage",
+    "az": "A container: Azure Blob Storage",
+}
+
+
+def _by_place(**words: str) -> str:
+    """Return a label that reads differently for each place; which one shows, the style sheet decides."""
+    return format_html_join("", '<span class="at-{}">{}</span>', words.items())
+
+
+class PlaceForm(forms.Form):
+    """The fields of a place. ``source`` is the model's; a bucket's own fields are put together into it."""
+
+    place = forms.ChoiceField(label="It is", choices=list(PLACES.items()), required=False)
+    bucket = forms.CharField(label=_by_place(s3="Bucket", gs="Bucket", az="Container"), required=False)
+    folder = forms.CharField(
+        label="Prefix", required=False, help_text="The registry's rootdirectory; empty for the whole bucket."
+    )
+    endpoint = forms.CharField(
+        label="Endpoint", required=False, help_text="https://HOST or http://HOST:PORT; empty for the cloud's own."
+    )
+    region = forms.CharField(label="Region", required=False, help_text="Like eu-central-1.")
+
+    #: In the order in which they are shown; those that one kind of place does not have, the style sheet hides.
+    shown = (
+        *("place", "source", "bucket", "folder", "endpoint", "region"),
+        *("username", "new_password", "token_realm", "ca_certificate"),
+    )
+
+    def fill(self, source: str) -> None:
+        """Show a source in the fields of its place."""
+        self.fields["source"].required = False  # it may come from the other fields
+        self.fields["username"].label = _by_place(address="User name", s3="Access key ID", az="Storage account")
+        self.fields["new_password"].label = _by_place(
+            address="Password or token",
+            s3="Secret access key",
+            gs="Key of a service account (JSON)",
+            az="Account key or shared access signature",
+        )
+        self.fields["new_password"].help_text = format_html(
+            '{} <span class="at-bucket">{}</span>',
+            self.fields["new_password"].help_text,
+            "A bucket at the cloud itself needs none where the worker's machine has a role that may use it.",
+        )
+        if not source.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+            return
+        address = parse_address(source)
+        self.initial.update(place=address.scheme, source="", bucket=address.bucket, folder=address.prefix)
+        self.initial.update(endpoint=address.endpoint, region=address.region)
+
+    def put_together(self, cleaned: dict[str, Any]) -> None:
+        """Make the source out of the fields of a bucket, or say what is wrong with them."""
+        scheme = cleaned.get("place") or ADDRESS
+        if scheme == ADDRESS:
+            if not cleaned.get("source"):
+                self.add_error("source", "Say where the registry is.")
+            return
+        options = {name: cleaned.get(name) or "" for name in ("endpoint", "region") if name in OPTIONS[scheme]}
+        bucket, prefix = (cleaned.get("bucket") or "").strip(), (cleaned.get("folder") or "").strip().strip("/")
+        try:
+            cleaned["source"] = str(parse_address(str(Address(scheme, bucket, prefix, **options))))
+        except PruneError as error:
+            words = str(error)
+            field = "endpoint" if "endpoint" in words else "region" if "region" in words else "bucket"
+            self.add_error("folder" if words.startswith("The prefix") else field, words)
+
+    def about_place(self) -> list[forms.BoundField]:
+        """Return the fields that say where it is, and who we are there."""
+        return [self[name] for name in self.shown]
