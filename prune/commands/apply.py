@@ -14,6 +14,7 @@ from prune.commands.source import add_source, open_chosen
 from prune.model.duration import parse_duration
 from prune.model.errors import UsageError
 from prune.model.plan import Plan, read_plan
+from prune.plan.verification import Verified
 
 if TYPE_CHECKING:
     from prune.reclaim.control.base import Control
@@ -34,6 +35,13 @@ def arguments(parser: ArgumentParser) -> None:
         "--registry-stopped", metavar="REASON", help="your word, on the record, that nobody can push or pull now"
     )
     add_control(parser)
+    parser.add_argument(
+        "--verify",
+        choices=("sizes", "sampled", "full"),
+        default="sizes",
+        help="how closely to look at everything that stays, afterwards: that it is there with its sizes (default), "
+        "also the sha256 of some blobs, or of every blob",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -85,6 +93,7 @@ def run(options: Namespace) -> int:
             window=window,
             collector=collector,
             trash=not options.no_trash,
+            depth=options.verify,
             report=report,
         )
     if bar:
@@ -99,6 +108,7 @@ def run(options: Namespace) -> int:
                 "skipped": [{"item": s.item, "reason": s.reason} for s in outcome.skipped],
                 "freed_bytes": outcome.freed_bytes,
                 "trash": outcome.trash,
+                "verified": verified_json(outcome.verified),
                 **control_facts(outcome.control, outcome.held_seconds, came_back=outcome.came_back),
             }
         )
@@ -108,6 +118,9 @@ def run(options: Namespace) -> int:
             print(f"The registry was held for {outcome.held_seconds:.1f} s.")
         if outcome.trash:
             print(f"All of it can be brought back: prune restore {options.source} {outcome.run}")
+        if outcome.verified:
+            print(describe(outcome.verified))
+            print_table([(loss.item, loss.what) for loss in outcome.verified.missing])
         if outcome.skipped:
             print(f"{len(outcome.skipped)} skipped:")
             print_table([(skipped.item, skipped.reason) for skipped in outcome.skipped])
@@ -148,6 +161,27 @@ def stopping_in_order() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def verified_json(verified: Verified | None) -> dict[str, Any] | None:
+    """Return a verification as `apply --json` shows it; ``None`` when the run did not come so far."""
+    import msgspec
+
+    if verified is None:
+        return None
+    shown: dict[str, Any] = msgspec.to_builtins(verified)
+    del shown["message"]  # it stands in the message of the run
+    return shown
+
+
+def describe(verified: Verified) -> str:
+    """Say what a verification found, in one line."""
+    if verified.state == "unknown":
+        return "What stays could not be verified."
+    there = f"{verified.tags} tags, {verified.manifests} manifests or images and {verified.blobs} blobs stay"
+    read = f", {verified.hashed} of them read ({human_bytes(verified.hashed_bytes)})" if verified.hashed else ""
+    whole = "all of it is there" if verified.state == "good" else f"{len(verified.missing)} of it are damaged"
+    return f"Verified: {there} ({human_bytes(verified.bytes)}{read}); {whole}."
 
 
 def read_plan_file(path: str) -> Plan:

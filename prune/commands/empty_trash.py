@@ -34,4 +34,6 @@ def run(options: Namespace) -> int:
         print(f"{len(emptied.runs)} run(s) emptied, {human_bytes(emptied.freed_bytes)} given back.")
     if emptied.message:
         say(emptied.message)
+    if emptied.kept:
+        say(f"{len(emptied.kept)} run(s) kept, for their verification was not good: {', '.join(emptied.kept)}.")
     return 0

@@ -27,6 +27,12 @@ class Drift(msgspec.Struct, frozen=True):
     items: Deletions
     skipped: tuple[Skipped, ...]
 
+    def why_stale(self) -> str:
+        """Say, of a plan of which nothing is left, what became of it."""
+        first = self.skipped[0] if self.skipped else None
+        why = f" For instance {first.item}: {first.reason}." if first else ""
+        return f"Nothing of this plan holds any more; make a new one.{why}"
+
 
 def check(plan: Plan, snapshot: Snapshot, *, now: int) -> Drift:
     """Judge every item of ``plan`` against ``snapshot``. ``now`` (seconds, UTC) is for the grace window."""

@@ -2,17 +2,21 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+
+import msgspec
 
 from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Drift, Skipped, check
+from prune.plan.verification import Depth, Verified, broken_blobs
 from prune.reclaim.collection.base import CollectionFailed, Collector
 from prune.reclaim.collection.run import Collection, TooMuch, take_back
 from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
 from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
+from prune.reclaim.finished import finished, judged
 from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
 from prune.reclaim.layout_index import prepare, replace, still_gone
 from prune.reclaim.outcome import Outcome
@@ -22,6 +26,7 @@ from prune.reclaim.steps import (
     ORDER,
     Step,
     StorageSource,
+    batches,
     index_rewrites,
     is_in_index,
     note_of,
@@ -29,6 +34,7 @@ from prune.reclaim.steps import (
     still_true,
 )
 from prune.reclaim.trash import discard
+from prune.reclaim.verification import taken_by, verify
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.oci_layout.source import INDEX, OciLayout
@@ -37,9 +43,6 @@ from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
-
-#: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
-BATCH = 256
 
 
 def apply(
@@ -51,18 +54,21 @@ def apply(
     window: float = DEFAULT_WINDOW,
     collector: Collector | None = None,
     trash: bool = True,
+    depth: Depth = "sizes",
     report: Report = silent,
 ) -> Outcome:
     """Carry ``plan`` out, or resume it, or say that it is done.
 
     ``control`` keeps pushes out while things move, for at most ``window`` seconds; without one ``stopped`` is a
-    person's word why nobody can push or pull now. Either is recorded. With ``trash=False`` the bytes are given back
-    at the end. A registry that an earlier run left held is given back first. With a ``collector`` the registry's own
-    garbage collection removes the blobs, for good, unless it would remove anything besides: then nothing goes.
+    person's word why nobody can push or pull now. Either is recorded. Afterwards, with the registry given back,
+    everything that stays is verified to ``depth``; with ``trash=False`` the bytes are then given back too. A registry
+    that an earlier run left held is given back first. With a ``collector`` the registry's own garbage collection
+    removes the blobs, for good, unless it would remove anything besides: then nothing goes.
 
     Raises ``Refused`` before anything is touched: another store's plan, no control, another cleanup running;
     ``Stale`` when nothing of the plan still holds. A full or broken disk, a window that is over or control that is
-    lost is an outcome with state ``failed``: nothing is lost, and applying again resumes.
+    lost is an outcome with state ``failed``: nothing is lost, and applying again resumes. So is a verification that
+    is not good: then the trash stays whole.
     """
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
@@ -82,8 +88,8 @@ def apply(
         put_right(chosen, storage.store)
         journal, record = run_of(storage.store, plan.digest())
         if record.finished:
-            return _recorded(journal, record)
-        run = _Run(storage, plan, journal, record, report, collector)
+            return finished(storage, journal, record, depth, report)
+        run = _Run(storage, plan, journal, record, depth, report, collector)
         return run.carry_out(chosen, window, trash=trash)
 
 
@@ -94,22 +100,6 @@ def storage_of(source: Source) -> StorageSource:
     raise Refused(f"Cleaning up {source.kind} is not supported yet.")
 
 
-def _recorded(journal: Journal, record: Record) -> Outcome:
-    end, begin = record.end, record.begin
-    if end is None or begin is None:
-        raise Refused(f"The journal of run {journal.run} has no beginning or no end.")
-    return Outcome(
-        run=journal.run,
-        plan_digest=begin.plan_digest,
-        state="partial" if end.state == "partial" else "done",
-        done=end.done,
-        skipped=end.skipped,
-        freed_bytes=end.bytes,
-        trash=None if record.emptied or record.emptying else journal.folder,
-        message="This plan was carried out before.",
-    )
-
-
 class _Run:
     def __init__(
         self,
@@ -117,6 +107,7 @@ class _Run:
         plan: Plan,
         journal: Journal,
         record: Record,
+        depth: Depth,
         report: Report,
         collector: Collector | None,
     ) -> None:
@@ -127,6 +118,8 @@ class _Run:
         self.moved = dict(record.moved)
         self.moved |= {p: step for p, step in record.collected.items() if source.store.kind(p) is None}
         self.intents = dict(record.intents)
+        self.begun = record.begin
+        self.depth = depth
         self.report = report
         self.collector = collector
         self.final = bool(record.collected)
@@ -142,6 +135,7 @@ class _Run:
     def carry_out(self, control: Control, window: float, *, trash: bool) -> Outcome:
         early: Snapshot | None = None
         held: Hold | None = None
+        verified: Verified | None = None
         state, message = "failed", ""
         try:
             self._take_back()
@@ -150,7 +144,7 @@ class _Run:
                 early, _ = self._look(None)
             with hold(control, self.store, self.journal.run, window) as held:
                 snapshot, drift = self._look(held, early)
-                self._begin(drift, control.words)
+                self._begin(drift, snapshot, control.words)
                 self._finish_rewrites()
                 steps = steps_for(self.source, drift.items, snapshot)
                 steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
@@ -175,14 +169,21 @@ class _Run:
         if held is not None and control.changes:
             message = " ".join(filter(None, (message, self._note_return(held))))
         trash = trash and not self.final
-        if not trash and state != "failed":
+        good = False
+        if state != "failed":
             try:
-                discard(self.journal)
+                verified = self._verify(snapshot, drift.items)
+                good = verified.state == "good"
+                if good and not trash:
+                    discard(self.journal)
             except OSError as error:
-                state, message = "failed", f"{error.strerror or error}. Nothing is lost: empty the trash again."
-        if remark := self.store.remark():
+                why = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
+                state, message = "failed", " ".join(filter(None, (message, why)))
+        remark = self.store.remark()
+        if remark:
             message = f"{message} Note: {remark}.".strip()
-        return self._outcome(state, message, trash=trash, held=held)
+        outcome = self._outcome(state, message, trash=trash or not (good or self.final), held=held)
+        return judged(msgspec.structs.replace(outcome, verified=verified))
 
     def _look(self, held: Hold | None, known: Snapshot | None = None) -> tuple[Snapshot, Drift]:
         """Scan, and judge what is left of the plan; raise ``Stale`` when that is nothing."""
@@ -196,7 +197,7 @@ class _Run:
             plan, self.returned = still_gone(plan, snapshot)
         drift = check(plan, snapshot, now=int(time.time()))
         if not drift.items and not self.moved and not self.plan.is_empty():
-            raise Stale(_why_stale(drift))
+            raise Stale(drift.why_stale())
         return snapshot, drift
 
     def _take_back(self) -> None:
@@ -206,12 +207,13 @@ class _Run:
             for step in doubtful:
                 store.take_back(step.path, self.journal.trash(step.path))
 
-    def _begin(self, drift: Drift, words: str) -> None:
+    def _begin(self, drift: Drift, snapshot: Snapshot, words: str) -> None:
         self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)] + self.returned
         self.lost = len(self.skipped)
         if not self.moved:
             self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
-        begin = self._line("begin", plan_digest=self.plan.digest(), reason=words)
+        broken = tuple(sorted(broken_blobs(snapshot)))
+        begin = self._line("begin", plan_digest=self.plan.digest(), reason=words, missing=broken)
         self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
 
     def _note_return(self, held: Hold) -> str:
@@ -222,6 +224,21 @@ class _Run:
         except OSError:
             pass  # the outcome says it too
         return f"The registry did not come back: {held.problem}" if held.problem else ""
+
+    def _verify(self, before: Snapshot, items: Deletions) -> Verified:
+        """Look at everything that stays, before anything is given back for good, and write down what was found."""
+        verified = verify(
+            self.source,
+            before,
+            taken_by(self.moved.values(), items),
+            depth=self.depth,
+            seed=self.journal.run,
+            report=self.report,
+            # In a run that was interrupted the scan before it has seen what the first part did.
+            known_broken=self.begun.missing if self.begun is not None else None,
+        )
+        self.journal.add(self._line("verified", verified=verified))
+        return verified
 
     @property
     def done(self) -> int:
@@ -377,22 +394,3 @@ class _Run:
         except Refused as error:
             return str(error)
         return ""
-
-
-def batches(steps: list[Step]) -> Iterator[list[Step]]:
-    """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
-    batch: list[Step] = []
-    for step in steps:
-        with_index = is_in_index(step) and batch and batch[0].kind == "layout-index"
-        if batch and not with_index and (step.kind != batch[0].kind or len(batch) >= BATCH):
-            yield batch
-            batch = []
-        batch.append(step)
-    if batch:
-        yield batch
-
-
-def _why_stale(drift: Drift) -> str:
-    first = drift.skipped[0] if drift.skipped else None
-    why = f" For instance {first.item}: {first.reason}." if first else ""
-    return f"Nothing of this plan holds any more; make a new one.{why}"

@@ -12,6 +12,7 @@ import msgspec
 from prune.model.digest import Digest, short
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
+from prune.plan.verification import Verified
 from prune.reclaim.layout_index import was_replaced
 from prune.reclaim.steps import Step, folder_of, is_in_index
 from prune.sources.stores.base import Store
@@ -30,6 +31,7 @@ Event = Literal[
     "end",
     "held",
     "collecting",
+    "verified",
     "restore",
     "back",
     "restored",
@@ -52,6 +54,9 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     done: int = 0
     bytes: int = 0
     seconds: float = 0
+    missing: tuple[Digest, ...] | None = None
+    """With ``begin``: blobs that were missing already, before anything was touched."""
+    verified: Verified | None = None
 
 
 _decode = msgspec.json.Decoder(Line).decode
@@ -112,6 +117,7 @@ class Record(msgspec.Struct):
 
     begin: Line | None = None
     end: Line | None = None
+    verified: Verified | None = None
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     skipped: dict[str, Skipped] = {}
@@ -148,6 +154,8 @@ def read_record(journal: Journal) -> Record:
                 record.collected.update((step.path, step) for step in line.steps)
             case "end":
                 record.end = line
+            case "verified":
+                record.verified = line.verified
             case "restore":
                 record.restoring = True
             case "back":

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from prune.plan.drift import Skipped
+from prune.plan.verification import Verified
 
 State = Literal["done", "partial", "failed"]
 
@@ -13,7 +14,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """``done`` counts items of the plan; ``freed_bytes`` what left the registry's folders, in data and layer
     files. ``trash`` is where it lies now, ``None`` when it was given back at once. ``control`` is the kind of control
     that the registry was under, ``held_seconds`` how long nobody could push (``None`` when the registry was not ours
-    to hold), ``came_back`` whether it is as it was."""
+    to hold), ``came_back`` whether it is as it was. ``verified`` is what a look at everything that stays found
+    afterwards; ``None`` when the run did not come so far."""
 
     run: str
     plan_digest: str
@@ -26,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True):
     control: str = ""
     held_seconds: float | None = None
     came_back: bool = True
+    verified: Verified | None = None
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -39,10 +42,12 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The runs whose trash is gone for good, and the bytes of data and layer files given back."""
+    """The runs whose trash is gone for good, and the bytes of data and layer files given back. ``kept`` are runs
+    whose trash stays, because it may be needed: their verification was not good."""
 
     runs: tuple[str, ...]
     freed_bytes: int
+    kept: tuple[str, ...] = ()
     message: str = ""
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
-from prune.reclaim.apply import batches, storage_of
+from prune.reclaim.apply import storage_of
 from prune.reclaim.engine import restore_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
 from prune.reclaim.registry import restore_registry
 from prune.reclaim.registry_v1 import restore_registry_v1
-from prune.reclaim.steps import MAX_INDEX_BYTES, Step, content_of, is_in_index
+from prune.reclaim.steps import MAX_INDEX_BYTES, Step, batches, content_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v1.source import RegistryV1

@@ -1,7 +1,7 @@
 """From the items of a plan to single moves, in an order in which a registry never sees a broken image:
 tags first, then the links of manifests, then layer links, then blobs or images, then uploads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -51,6 +51,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
     content: str = ""
 
+
+#: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
+BATCH = 256
 
 #: What goes first. Within one kind the order is the plan's.
 ORDER: tuple[Kind, ...] = (
@@ -256,3 +259,16 @@ def _content_changed(store: Store, step: Step) -> str:
     if step.kind == "image" and store.kind(f"{step.path}/_inprogress") is not None:
         return "it is being uploaded"
     return ""
+
+
+def batches(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
+    batch: list[Step] = []
+    for step in steps:
+        with_index = is_in_index(step) and batch and batch[0].kind == "layout-index"
+        if batch and not with_index and (step.kind != batch[0].kind or len(batch) >= BATCH):
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch

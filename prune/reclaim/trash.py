@@ -32,12 +32,13 @@ def list_runs(source: Source) -> list[TrashRun]:
 
 def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Collection[str] | None = None) -> Emptied:
     """Remove what finished runs took away, for good. ``older_than`` is in seconds since their end, ``None`` for
-    any age; ``runs`` limits it to these. Runs that are not finished, or being restored, are left alone.
+    any age; ``runs`` limits it to these. Runs that are not finished, or being restored, are left alone, and so are
+    those after which something that was to stay was not found whole.
 
     Raises ``Refused`` when a run of ``runs`` is unknown or may not be emptied.
     """
     store = _store(source)
-    emptied = []
+    emptied, kept = [], []
     freed = 0
     with store.lock(LOCK):
         names = run_names(store)
@@ -52,11 +53,24 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
                 if runs is not None:
                     raise Refused(f"Run {name} is not finished; apply its plan again, or restore it, first.")
                 continue
+            if record.emptied is None and doubtful(record):
+                if runs is not None:
+                    raise Refused(
+                        f"After run {name} something that was to stay was not found whole; restore it, or apply its "
+                        "plan again to have it verified again, first."
+                    )
+                kept.append(name)
+                continue
             if record.emptied is None and (older_than is None or last.at <= now - older_than):
                 freed += discard(journal)
                 emptied.append(name)
     remark = store.remark()
-    return Emptied(tuple(emptied), freed, f"Note: {remark}." if remark else "")
+    return Emptied(tuple(emptied), freed, tuple(kept), f"Note: {remark}." if remark else "")
+
+
+def doubtful(record: Record) -> bool:
+    """Tell whether the trash of a run may still be needed: it was verified and not found good, and not restored."""
+    return record.restored is None and record.verified is not None and record.verified.state != "good"
 
 
 def discard(journal: Journal) -> int:

@@ -59,6 +59,12 @@ class Registry(models.Model):
     pull_name = models.CharField(
         max_length=300, blank=True, help_text="How clients name it: what stands before the repository in docker pull."
     )
+    verify_depth = models.CharField(
+        max_length=8,
+        choices=[("sizes", "sizes only"), ("sampled", "sizes, and read a sample"), ("full", "read everything")],
+        default="sizes",
+        help_text="How closely everything that stays is looked at after a cleanup.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
 
@@ -98,6 +104,11 @@ class Registry(models.Model):
     def collects(self) -> bool:
         """Tell whether the registry's own garbage collection removes the blobs: then nothing can be undone."""
         return self.registry_collects and self.kind == "storage-v2" and self.control == self.Control.DOCKER
+
+    @property
+    def can_be_scrubbed(self) -> bool:
+        """Tell whether `prune.scrub.scrub.scrub` can look for damage in it."""
+        return self.kind.startswith("storage") or self.kind in ("registry-v2", "oci-layout")
 
     def __str__(self) -> str:
         return self.title

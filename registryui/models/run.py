@@ -49,6 +49,7 @@ class Run(Leased):
     skipped = models.JSONField(default=list)
     freed_bytes = models.PositiveBigIntegerField(default=0)
     held_seconds = models.FloatField(null=True)
+    verified = models.JSONField(null=True)
     trash = models.CharField(max_length=8, choices=Trash, default=Trash.NONE)
     trash_until = models.DateTimeField(null=True)
     message = models.TextField(blank=True)

@@ -99,5 +99,6 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "grace_hours",
             "trash_days",
             "pull_name",
+            "verify_depth",
         )
     }

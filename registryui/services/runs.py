@@ -4,12 +4,14 @@ import logging
 import time
 from datetime import timedelta
 
+import msgspec
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
+from prune.plan.verification import DEPTHS, Depth
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash
@@ -20,6 +22,9 @@ from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
 
 log = logging.getLogger(__name__)
+
+#: What a verification found missing, as far as it goes on the record.
+MOST_ON_RECORD = 100
 
 #: Skipped items beyond this many are counted, not stored.
 MOST_SKIPPED = 5000
@@ -132,6 +137,9 @@ def _apply(run: Run, lease: Lease) -> None:
     chosen = None
     if registry.sees_to_control:
         chosen = control.Watched(control.control_of(registry), registry, run)
+    depth: Depth = "sizes"
+    if registry.verify_depth in DEPTHS:
+        depth = registry.verify_depth
     outcome = apply(
         source,
         plan,
@@ -139,6 +147,7 @@ def _apply(run: Run, lease: Lease) -> None:
         control=chosen,
         window=60 * registry.window_minutes,
         collector=control.collector_of(registry),
+        depth=depth,
         report=lease.report,
     )
     run.engine_run = outcome.run
@@ -148,7 +157,14 @@ def _apply(run: Run, lease: Lease) -> None:
     run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
     run.message = outcome.message
     run.held_seconds = outcome.held_seconds
-    if outcome.trash is not None and outcome.state != "failed":
+    if outcome.verified is not None:
+        run.verified = msgspec.to_builtins(outcome.verified)
+        run.verified["missing"] = run.verified["missing"][:MOST_SKIPPED]
+    # A run that is over is one that can be undone, above all when its verification failed.
+    if outcome.trash is not None and (outcome.state != "failed" or outcome.verified is not None):
+        # One that was begun before, or is verified again, is still one cleanup with one trash.
+        same = Run.objects.filter(registry=run.registry, kind=Run.Kind.APPLY, engine_run=outcome.run)
+        same.exclude(pk=run.pk).update(trash=Run.Trash.NONE)
         run.trash = Run.Trash.HELD
         run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
 
@@ -198,6 +214,9 @@ def _finish(run: Run) -> None:
         facts: dict[str, object] = {"state": run.state, "items": run.items, "freed": run.freed_bytes}
         if run.held_seconds is not None:
             facts["held_seconds"] = round(run.held_seconds, 3)
+        if run.verified is not None:
+            facts["verified"] = {key: value for key, value in run.verified.items() if key != "missing"}
+            facts["verified_missing"] = run.verified["missing"][:MOST_ON_RECORD]
         _record(None, audit.Action.RUN_FINISHED, run, run.message, **facts)
     if run.state == Run.State.FAILED:
         log.warning("%s failed: %s", run, run.message)

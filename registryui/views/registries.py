@@ -57,6 +57,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "control_commands",
             "registry_collects",
             "window_minutes",
+            "verify_depth",
         ]
         widgets = {
             "control_statement": forms.Textarea(attrs={"rows": 3}),
@@ -84,6 +85,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "required_approvals": "Approvals needed",
             "grace_hours": "Grace (hours)",
             "trash_days": "Undo possible for (days)",
+            "verify_depth": "Verification after a cleanup",
         }
         help_texts = {
             "slug": "Used in addresses.",
@@ -106,7 +108,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fill(self.instance.source)
-        for name in ("control", "control_mode", "window_minutes"):
+        for name in ("control", "control_mode", "window_minutes", "verify_depth"):
             self.fields[name].required = False  # left out it is the default
         if not settings.ALLOW_COMMANDS and self.instance.control != Registry.Control.COMMAND:
             choices = [choice for choice in Registry.Control.choices if choice[0] != Registry.Control.COMMAND]

@@ -59,8 +59,20 @@ def test_the_seed(tmp_path, capsys):
         assert json.loads(Path(file).read_text()) == plan
         code, applied = call(capsys, "apply", store.source, file, "--yes", "--registry-stopped", "test")
         assert code == 0
-        assert set(applied) == {"run", "plan_digest", "state", "done", "skipped", "freed_bytes", "trash"}
+        assert set(applied) == {"run", "plan_digest", "state", "done", "skipped", "freed_bytes", "trash", "verified"}
         assert (applied["state"], applied["freed_bytes"]) == ("done", freed)
+        assert applied["verified"] == {
+            "state": "good",
+            "depth": "sizes",
+            "tags": 2,
+            "manifests": 4 - len(plan["delete"]["images"]),
+            "blobs": 4 - len(plan["delete"]["images"]),
+            "bytes": 4000 - freed,
+            "hashed": 0,
+            "hashed_bytes": 0,
+            "broken_before": 0,
+            "missing": [],
+        }
         code, restored = call(capsys, "restore", store.source, applied["run"])
         assert (code, restored["state"]) == (0, "done")
 

@@ -146,7 +146,7 @@ def test_a_term_signal_gives_it_back(contained, tmp_path):
 def test_after_its_window_it_comes_back_and_the_run_can_go_on(contained, monkeypatch, mode):
     source, plan = plan_for(contained.source, "team/app:2.0", "lonely")
     was = contained.attributes()
-    monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr("prune.reclaim.steps.BATCH", 1)
     with monkeypatch.context() as patched:
         while_it_moves(patched, lambda: time.sleep(1.5))
         outcome = apply(source, plan, control=control(contained, mode), window=1)

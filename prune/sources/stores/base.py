@@ -4,7 +4,7 @@ Paths are relative to the store's root, with ``/`` between segments and no ``.``
 object store when a key starts with its path; everything the layouts need can be said in these few verbs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -41,6 +41,11 @@ class Store(Protocol):
     def read(self, path: str, limit: int) -> tuple[bytes, Stat]:
         """Return a file's bytes, size and time. Raises ``Unreadable`` when it is longer than ``limit`` or no
         plain file."""
+        ...
+
+    def stream(self, path: str) -> Generator[bytes, None, None]:
+        """Yield a file's bytes in pieces of at most a few MiB: for what is too large for memory. Raises
+        ``Unreadable`` when it is no plain file. Close it (`contextlib.closing`) when you stop early."""
         ...
 
     def stat(self, path: str) -> Stat:

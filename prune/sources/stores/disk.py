@@ -5,11 +5,13 @@ import fcntl
 import os
 import shutil
 import stat as modes
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from prune.model.errors import Refused, Unreadable
 from prune.sources.stores.base import Entry, Stat
 
+#: Bytes read at once from what is too large to be read whole.
+_PIECE = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -51,16 +53,8 @@ class DiskStore:
 
     def read(self, path: str, limit: int) -> tuple[bytes, Stat]:
         """See ``Store``."""
+        descriptor, status = self._open(path)
         try:
-            descriptor = os.open(self._prefix + path, _READ)
-        except OSError as error:
-            if error.errno == 40:  # ELOOP: the last segment is a symbolic link
-                raise Unreadable("is a symbolic link") from None
-            raise
-        try:
-            status = os.fstat(descriptor)
-            if not modes.S_ISREG(status.st_mode):
-                raise Unreadable("is no plain file")
             if status.st_size > limit:
                 raise Unreadable(f"is larger than {limit} bytes")
             body = os.read(descriptor, status.st_size + 1)
@@ -69,6 +63,29 @@ class DiskStore:
         finally:
             os.close(descriptor)
         return body, Stat(len(body), int(status.st_mtime))
+
+    def _open(self, path: str) -> tuple[int, os.stat_result]:
+        """Open a plain file; whoever asked closes it."""
+        try:
+            descriptor = os.open(self._prefix + path, _READ)
+        except OSError as error:
+            if error.errno == 40:  # ELOOP: the last segment is a symbolic link
+                raise Unreadable("is a symbolic link") from None
+            raise
+        status = os.fstat(descriptor)
+        if not modes.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise Unreadable("is no plain file")
+        return descriptor, status
+
+    def stream(self, path: str) -> Generator[bytes, None, None]:
+        """See ``Store``."""
+        descriptor, _ = self._open(path)
+        try:
+            while piece := os.read(descriptor, _PIECE):
+                yield piece
+        finally:
+            os.close(descriptor)
 
     @staticmethod
     def _read_rest(descriptor: int, body: bytes, limit: int) -> bytes:
@@ -95,8 +112,9 @@ class DiskStore:
         return "folder" if modes.S_ISDIR(mode) else "file" if modes.S_ISREG(mode) else "other"
 
     def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
-        """See ``Store``."""
+        """See ``Store``. The folder is read whole and closed before anything of it is yielded."""
         lstat, is_regular = os.lstat, modes.S_ISREG
+        found = []
         # Looking things up from the folder itself spares the system the way down from the root, each time.
         here = os.open(self._at(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -111,15 +129,18 @@ class DiskStore:
                                 stat = Stat(status.st_size, int(status.st_mtime))
                         except (FileNotFoundError, NotADirectoryError):
                             pass
-                    yield name, stat
+                    found.append((name, stat))
         finally:
             os.close(here)
+        return iter(found)
 
     def files(self, folder: str) -> Iterator[tuple[str, Stat]]:
-        """See ``Store``."""
+        """See ``Store``. No folder is open while the caller looks at what was in it: who stops early leaves nothing
+        behind, and who removes what was yielded does not change a listing that is under way."""
         pending = [folder]
         while pending:
             here = pending.pop()
+            found = []
             with os.scandir(self._at(here)) as listing:
                 for item in listing:
                     path = f"{here}/{item.name}" if here else item.name
@@ -127,7 +148,8 @@ class DiskStore:
                         pending.append(path)
                     elif item.is_file(follow_symlinks=False):
                         status = item.stat(follow_symlinks=False)
-                        yield path, Stat(status.st_size, int(status.st_mtime))
+                        found.append((path, Stat(status.st_size, int(status.st_mtime))))
+            yield from found
 
     def appended(self, path: str, limit: int) -> bytes:
         """See ``Store``."""

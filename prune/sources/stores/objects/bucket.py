@@ -7,7 +7,7 @@ with a growing pause; what is raised here has been tried often enough.
 import errno
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,7 +92,7 @@ class Bucket:
         except (BaseError, OSError, ValueError) as error:
             raise _as_of_disk(error) from None
 
-    def chunks(self, path: str) -> Iterator[bytes]:
+    def chunks(self, path: str) -> Generator[bytes, None, None]:
         """Yield an object's bytes piece by piece."""
         try:
             for chunk in obstore.get(self._patient, path).stream(min_chunk_size=8 << 20):

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from prune.model.errors import Unreadable
 from prune.sources.stores.base import Entry, Stat
@@ -49,6 +49,10 @@ class ObjectStore:
         if body is None:
             raise Unreadable(f"is larger than {limit} bytes")
         return body, Stat(meta.size, meta.time)
+
+    def stream(self, path: str) -> Generator[bytes, None, None]:
+        """See ``Store``."""
+        return self.bucket.chunks(path)
 
     def stat(self, path: str) -> Stat:
         """See ``Store``."""

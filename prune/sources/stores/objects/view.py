@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,10 @@ class View:
         if not self._knows(path):
             return self._store.kind(path)
         return "folder" if path in self._tree else "file" if path in self.found else None
+
+    def stream(self, path: str) -> Generator[bytes, None, None]:
+        """See ``Store``."""
+        return self._store.stream(path)
 
     def stat(self, path: str) -> Stat:
         """See ``Store``."""

@@ -1,0 +1,92 @@
+"""What stays is verified after every cleanup, and what is not whole stands where people look."""
+
+import pytest
+
+from prune.sources.stores.disk import DiskStore
+from registryui.models import AuditEntry, Run
+from registryui.services import proposals, registries, runs
+from registryui.services.errors import NotNow
+from tests.web.conftest import scan
+from tests.web.test_proposals import propose, root, work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def harmed(shop, people, monkeypatch):
+    """A cleanup during which the disk lost a layer of an image that stays."""
+    shop.control_statement = "Nobody serves it."
+    registries.change(None, shop)
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    victim = max((root(shop) / "docker/registry/v2/blobs").rglob("data"), key=lambda path: path.stat().st_size)
+    move = DiskStore.move
+
+    def harm(store, source, target):
+        move(store, source, target)
+        if victim.exists():
+            victim.rename(root(shop) / "aside")
+
+    monkeypatch.setattr(DiskStore, "move", harm)
+    runs.start(people["admin"], proposal, "")
+    work()
+    monkeypatch.undo()
+    proposal.refresh_from_db()
+    return proposal, victim
+
+
+def test_a_good_one_stands_on_the_page_and_on_the_record(seed, people, client_of):
+    seed.verify_depth = "full"
+    registries.change(people["admin"], seed)
+    proposal = propose(people["proposer"], seed, "library/seed-2:version1")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    work()
+    run = proposal.runs.get()
+    assert (run.state, run.verified["state"], run.verified["tags"], run.verified["depth"]) == (
+        "done",
+        "good",
+        5,
+        "full",
+    )
+    assert "Everything that stays is there" in client_of("viewer").get(f"/runs/{run.pk}/").content.decode()
+    entry = AuditEntry.objects.filter(action="run.finished").first()
+    assert entry.data["verified"]["state"] == "good"
+    assert AuditEntry.objects.filter(
+        action="registry.changed", data__changed__verify_depth=["sizes", "full"]
+    ).exists()
+
+
+def test_a_bad_one_fails_loudly_empties_nothing_and_offers_the_way_back(harmed, people, client_of):
+    proposal, victim = harmed
+    run = proposal.runs.get()
+    assert (proposal.state, run.state, run.trash, run.verified["state"]) == ("failed", "failed", "held", "bad")
+    page = client_of("approver").get(f"/runs/{run.pk}/").content.decode()
+    assert "Not everything that should have stayed was found whole" in page
+    assert victim.parent.name in page
+    assert "cannot be pulled" in page
+    assert "Undo this cleanup" in page
+    entry = AuditEntry.objects.filter(action="run.finished").first()
+    assert entry.data["verified"]["state"] == "bad"
+    assert victim.parent.name in entry.data["verified_missing"][0]["item"]
+    runs.empty(people["admin"], run)
+    work()
+    assert "not found whole" in Run.objects.get(kind="empty").message
+    run.refresh_from_db()
+    assert run.trash == "held"
+    runs.restore(people["approver"], run)
+    work()
+    run.refresh_from_db()
+    assert run.trash == "restored"
+
+
+def test_put_right_it_is_verified_again_and_its_trash_counts_once(harmed, people):
+    proposal, victim = harmed
+    (root(proposal.registry) / "aside").rename(victim)
+    runs.start(people["admin"], proposal, "")
+    work()
+    first, second = Run.objects.order_by("pk")
+    assert (first.trash, second.trash) == ("none", "held")
+    assert (second.state, second.verified["state"], second.engine_run) == ("done", "good", first.engine_run)
+    scan(proposal.registry)
+    with pytest.raises(NotNow):
+        runs.empty(people["admin"], first)
