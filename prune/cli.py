@@ -16,6 +16,7 @@ _COMMANDS = {
     "policy": "check, explain and import retention policies",
     "plan": "what would go, what stays and why, bytes",
     "draw": "the diagrams before and after a plan",
+    "scrub": "look for damage: missing, spoilt and left-over things",
     "apply": "carry a plan out after checking that it is still true",
     "restore": "put a run's trash back, byte for byte",
     "empty-trash": "give the bytes back for good",

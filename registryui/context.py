@@ -12,6 +12,7 @@ SECTIONS = {
     "registry": "registries",
     "repository": "registries",
     "image": "registries",
+    "scrub": "registries",
     "propose": "registries",
     "selection": "registries",
     "proposals": "proposals",

@@ -12,6 +12,7 @@ VIEW = "registryui.view_registry"
 PROPOSE = "registryui.add_proposal"
 APPROVE = "registryui.add_approval"
 RESTORE = "registryui.restore_run"
+SCRUB = "registryui.add_scrub"
 CLEAN_UP = "registryui.add_run"
 EMPTY_TRASH = "registryui.empty_trash"
 MANAGE = "registryui.change_registry"
@@ -20,7 +21,7 @@ MANAGE = "registryui.change_registry"
 ROLES: dict[str, tuple[str, ...]] = {
     "viewer": (VIEW,),
     "proposer": (PROPOSE,),
-    "approver": (APPROVE, RESTORE),
+    "approver": (APPROVE, RESTORE, SCRUB),
     "admin": (CLEAN_UP, EMPTY_TRASH, MANAGE),
 }
 

@@ -17,3 +17,11 @@ def carry_out(run_id: int) -> None:
     from registryui.services import runs
 
     runs.perform(run_id)
+
+
+@task()
+def scrub(scrub_id: int) -> None:
+    """Look for damage in a registry."""
+    from registryui.services import scrubs
+
+    scrubs.perform(scrub_id)

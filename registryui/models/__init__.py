@@ -7,6 +7,7 @@ from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
 from registryui.models.scan import RegistrySnapshot, Scan
+from registryui.models.scrub import Scrub
 from registryui.models.selection import Selected
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Repository",
     "Run",
     "Scan",
+    "Scrub",
     "Selected",
     "SharedLayer",
     "TagSighting",

@@ -33,6 +33,8 @@ class Action(StrEnum):
     STALE = "proposal.stale"
     RUN_QUEUED = "run.queued"
     RUN_FINISHED = "run.finished"
+    SCRUB_REQUESTED = "scrub.requested"
+    SCRUB_FINISHED = "scrub.finished"
     LOGGED_IN = "user.logged_in"
     LOGIN_FAILED = "user.login_failed"
 

@@ -22,9 +22,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from prune.sources.base import Progress
-from registryui.models import Run, Scan
+from registryui.models import Run, Scan, Scrub
 
 log = logging.getLogger(__name__)
+
+#: What one worker does at a time.
+type Work = type[Scan] | type[Run] | type[Scrub]
 
 
 class LeaseLost(Exception):
@@ -34,7 +37,7 @@ class LeaseLost(Exception):
 class Lease:
     """A lease that is held. ``report`` takes the engine's progress; it raises ``LeaseLost`` when it is over."""
 
-    def __init__(self, model: type[Scan] | type[Run], pk: int, owner: str) -> None:
+    def __init__(self, model: Work, pk: int, owner: str) -> None:
         self.model = model
         self.pk = pk
         self.owner = owner
@@ -76,7 +79,7 @@ def patience() -> datetime:
 
 
 @contextmanager
-def held(model: type[Scan] | type[Run], pk: int) -> Iterator[Lease | None]:
+def held(model: Work, pk: int) -> Iterator[Lease | None]:
     """Take the lease of a scan or run and renew it in the background; ``None`` when somebody else has it."""
     owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     now = timezone.now()
@@ -116,11 +119,12 @@ def held(model: type[Scan] | type[Run], pk: int) -> Iterator[Lease | None]:
 
 def recover() -> int:
     """Put work back into the queue that nobody works on any more; return how much."""
-    from registryui.tasks import carry_out, scan
+    from registryui.tasks import carry_out, scan, scrub
 
     found = 0
     now = timezone.now()
-    for model, task in ((Scan, scan), (Run, carry_out)):
+    work: tuple[tuple[Work, Any], ...] = ((Scan, scan), (Run, carry_out), (Scrub, scrub))
+    for model, task in work:
         # Queued too long counts as well: the entry in the queue may have been lost with its worker.
         left = Q(state="running", lease_until__lt=now) | Q(state="queued", lease_until__lt=now)
         for pk in model._default_manager.filter(left).values_list("pk", flat=True):

@@ -1,6 +1,7 @@
 """Requests to one registry: bounded in number, time and size, with retries, and never to another host uninvited."""
 
 import asyncio
+import hashlib
 import random
 import time
 from email.utils import parsedate_to_datetime
@@ -39,7 +40,8 @@ class Unreachable(SourceError, Unreadable):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Status, headers (names in lower case) and the whole body."""
+    """Status, headers (names in lower case) and the whole body; or, of a body that was only hashed, its length in
+    bytes and its hash in hex digits."""
 
     status: int
     headers: dict[str, str]
@@ -47,6 +49,8 @@ class Answer(msgspec.Struct, frozen=True):
     url: str
     attempts: int = 1
     """After more than one, what a request asked for may have been done although an answer was lost."""
+    length: int = 0
+    hashed: str = ""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -114,13 +118,17 @@ class Client:
         limit: int = MAX_LIST_BYTES,
         retry: bool | None = None,
         bare: bool = False,
+        hashing: str = "",
     ) -> Answer:
         """Send one request and return its answer, whatever its status, 401 and 403 excepted.
 
         A ``bare`` one does not say who we are, and is answered with 401 and 403 as well. ``path`` may be an address
         on the registry itself. What is read may be kept on another host that the operator allowed: the redirect is
-        followed there, without credentials. Raises ``Denied`` for 401 and 403, ``Unreadable`` for an answer that is
-        too large, cut off or elsewhere, ``SourceError`` when the registry cannot be reached.
+        followed there, without credentials. With ``hashing`` (an algorithm) the body of a 200 is hashed and not kept,
+        however large it is, and may take its time as long as it keeps coming.
+
+        Raises ``Denied`` for 401 and 403, ``Unreadable`` for an answer that is too large, cut off or elsewhere,
+        ``SourceError`` when the registry cannot be reached.
         """
         url = self.own(path)
         again = method in ("GET", "HEAD") if retry is None else retry
@@ -132,7 +140,7 @@ class Client:
             given = {**(headers or {}), "Authorization": authorization} if authorization else headers or {}
             try:
                 async with self.gate:
-                    answer = await self._once(method, url, given, body, limit)
+                    answer = await self._once(method, url, given, body, limit, hashing)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 self.gate.too_much()
                 if not again or attempt >= _attempts(error):
@@ -154,21 +162,35 @@ class Client:
             self.gate.fine()
             self._failures = 0
             if status in REDIRECTS and method in ("GET", "HEAD"):
-                answer = await self._follow(method, answer, given, limit)
+                answer = await self._follow(method, answer, given, limit, hashing)
             return msgspec.structs.replace(answer, attempts=attempt) if attempt > 1 else answer
 
-    async def _once(self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int) -> Answer:
-        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+    async def _once(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int, hashing: str = ""
+    ) -> Answer:
+        seconds = self.options.timeout
+        patient = aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds)
+        async with self._session.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            timeout=patient if hashing else self._session.timeout,
+        ) as response:
             found = {name.lower(): value for name, value in response.headers.items()}
             for name in ("link", "www-authenticate"):  # may come in several lines that are one list
                 if name in found:
                     found[name] = ", ".join(response.headers.getall(name))
             if found.get("content-encoding", "identity").lower() != "identity":
                 raise Unreadable("came compressed although that was not asked for")
+            if hashing and response.status == 200:
+                length, hashed = await _hash(response, limit, hashing)
+                return Answer(response.status, found, b"", url, length=length, hashed=hashed)
             content = await _read(response, limit) if method != "HEAD" else b""
             return Answer(response.status, found, content, url)
 
-    async def _follow(self, method: str, answer: Answer, headers: dict[str, str], limit: int) -> Answer:
+    async def _follow(self, method: str, answer: Answer, headers: dict[str, str], limit: int, hashing: str) -> Answer:
         """Go where a registry keeps what was asked for: on its own host, or, without credentials, on another."""
         for _ in range(MOST_REDIRECTS):
             if answer.status not in REDIRECTS:
@@ -185,7 +207,7 @@ class Client:
                 headers = given  # also when it leads back again
             try:
                 async with self.gate:
-                    answer = await self._once(method, url, given, None, limit)
+                    answer = await self._once(method, url, given, None, limit, hashing)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 raise self._unreachable(error, urlsplit(url).netloc) from None
         raise Unreadable("is redirected again and again")
@@ -262,6 +284,18 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise Unreadable(f"is larger than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _hash(response: aiohttp.ClientResponse, limit: int, algorithm: str) -> tuple[int, str]:
+    """Read a body and return its length and hash; what comes after ``limit`` bytes is not read."""
+    hashing = hashlib.new(algorithm)
+    size = 0
+    async for chunk in response.content.iter_chunked(1 << 18):
+        hashing.update(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise Unreadable(f"is larger than {limit} bytes")
+    return size, hashing.hexdigest()
 
 
 def _wait(header: str, attempt: int) -> float:

@@ -1,0 +1,63 @@
+"""Scrubs: looking for damage in a registry, and what was found."""
+
+from django.conf import settings
+from django.db import models
+
+from registryui.models.lease import Leased
+
+
+class Scrub(Leased):
+    """One look at everything that a registry holds. ``result`` is `prune.scrub.report.Scrubbed`; ``faults`` counts
+    all that were found, also those beyond what is stored."""
+
+    class State(models.TextChoices):
+        """How far it came."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    class Verdict(models.TextChoices):
+        """What it found."""
+
+        NONE = "", "not known yet"
+        GOOD = "good", "nothing damaged"
+        BAD = "bad", "damaged"
+        UNKNOWN = "unknown", "not all could be read"
+
+    class Depth(models.TextChoices):
+        """How much is read and compared with its digest."""
+
+        FULL = "full", "read everything"
+        SAMPLED = "sampled", "read a sample"
+        SIZES = "sizes", "look at names and sizes only"
+
+    registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="scrubs")
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    verdict = models.CharField(max_length=8, choices=Verdict, default=Verdict.NONE, blank=True)
+    depth = models.CharField(max_length=8, choices=Depth, default=Depth.FULL)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+    faults = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["registry"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_scrub_per_registry",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"scrub {self.pk} of {self.registry}"
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be done."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
