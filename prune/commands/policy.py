@@ -7,9 +7,10 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
 from prune.commands.output import clean, print_json, print_table, progress_bar, say
-from prune.commands.plan import parse_time
-from prune.commands.policy_file import add_facts, find_facts, read_policy_file
+from prune.commands.plan import parse_time, write_file
+from prune.commands.policy_file import add_facts, find_facts, read_policy_file, read_text_file
 from prune.commands.source import add_source, open_chosen
+from prune.model.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def arguments(parser: ArgumentParser) -> None:
     )
     explain.add_argument("--json", action="store_true", help="one JSON object on stdout")
     explain.set_defaults(policy_way=_explain)
+    import_ = ways.add_parser("import", help="translate a policy of another registry or tool")
+    import_.add_argument("kind", metavar="KIND", help="harbor, gitlab, ecr, acr, gar or deckschrubber")
+    import_.add_argument("file", metavar="FILE", help="its JSON, or for acr and deckschrubber the command line")
+    import_.add_argument("--out", metavar="FILE", help="write the policy here and not to stdout")
+    import_.set_defaults(policy_way=_import)
 
 
 def run(options: Namespace) -> int:
@@ -90,6 +96,23 @@ def _explain(options: Namespace) -> int:
     if not snapshot.complete:
         say("The scan is incomplete: what could not be read stays.")
         return 3
+    return 0
+
+
+def _import(options: Namespace) -> int:
+    """0; the policy is YAML with comments where its meaning differs."""
+    from prune.policy.importers.draft import MAX_BYTES
+    from prune.policy.importers.translate import import_policy
+
+    try:
+        text = read_text_file(options.file, "file", MAX_BYTES).decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{options.file} is not UTF-8 text.") from None
+    policy = import_policy(options.kind, text)
+    if options.out:
+        write_file(options.out, policy.encode())
+    else:
+        print(policy, end="")
     return 0
 
 

@@ -86,6 +86,8 @@ def _rule(section: str, rule: Rule, path: Path) -> Found:
 
 
 def _not_in_delete(rule: Rule, path: Path) -> Found:
+    if rule.with_all_tags is not None:
+        yield (*path, "with_all_tags"), "A delete rule takes tags one by one; say which images by image_tags."
     if rule.newest is not None:
         yield (*path, "newest"), "The newest would go first; keep them with a keep rule instead."
     if rule.semver is not None and rule.semver.newest is not None:

@@ -140,6 +140,6 @@ def _why_not(run: Run, table: Table, ready: ReadyRule, position: int) -> str:
         said = ReadyRule(ready.section, alone, run.positions, run.now).judge(table, run.in_use, run.pulls_since, ())
         if position not in said.yes and position not in said.unknown:
             failed.append(describe(alone))
-    if failed:
+    if failed and not rule.with_all_tags:
         return f"it is not so that {' or that '.join(failed)}"
     return "others come before it, or it is protected and not counted"

@@ -131,10 +131,30 @@ class ReadyRule:
             passed = set().union(*(table.on_digests(pattern) for pattern in self._except_tags))
             yes = [i for i in yes if i not in passed]
             found = [i for i in found if i not in passed]
+        if rule.with_all_tags:
+            found, yes = self._with_all_tags(table, found, yes, unknown)
         if unknown:
             staying = set(found)
             unknown = {i: why for i, why in unknown.items() if i in staying}
         return Judged(yes, words, unknown)
+
+    def _with_all_tags(
+        self, table: Table, found: list[int], yes: list[int], unknown: dict[int, str]
+    ) -> tuple[list[int], list[int]]:
+        """Add the other tags of the images that a rule keeps, or may keep."""
+        items = table.shelf.items
+        sure = {items[i].digest for i in yes}
+        doubtful = {items[i].digest: unknown[i] for i in found if i in unknown}
+        all_, kept = set(found), set(yes)
+        for i in range(table.shelf.tags):
+            digest = items[i].digest
+            if digest in sure:
+                kept.add(i)
+                unknown.pop(i, None)
+            elif digest in doubtful:
+                all_.add(i)
+                unknown.setdefault(i, doubtful[digest])
+        return sorted(all_ | kept), sorted(kept)
 
     def _by_name(self, table: Table) -> list[int]:
         """Return the items that the fields about tags match."""

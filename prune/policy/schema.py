@@ -51,7 +51,8 @@ class Semver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is said together must all hold. ``image_tags`` are patterns that each match some tag on the same digest;
-    of ``except_image_tags`` none may, though what they match is counted where the newest are."""
+    of ``except_image_tags`` none may, though what they match is counted where the newest are. ``with_all_tags``
+    keeps all tags of an image of which the rule keeps one."""
 
     id: str = ""
     repositories: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     image_tags: tuple[str, ...] = ()
     except_image_tags: tuple[str, ...] = ()
     digest: str | None = None
+    with_all_tags: bool | None = None
     label: str | None = None
     untagged: bool | None = None
     semver: Semver | None = None

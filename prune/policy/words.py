@@ -53,6 +53,8 @@ def describe(rule: Rule) -> str:
         of = "that the rule finds in " if said else "in "
         which = "the newest" if rule.newest.n == 1 else f"one of the {rule.newest.n} newest"
         said.append(f"it is {which} {of}{group}, by when it was {_SINCE[rule.newest.by]}")
+    if rule.with_all_tags:
+        said = [f"{listed(said, most=len(said)) or 'it is there'}, or so it is with another tag of its image"]
     if not said:
         said.append(
             f"its repository is one of {listed(rule.repositories)}" if rule.repositories else "of its repository"

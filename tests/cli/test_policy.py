@@ -29,6 +29,7 @@ def policy(tmp_path):
 
 
 def plan(capsys, *arguments: str) -> tuple[int, dict]:
+    capsys.readouterr()
     code = main(["plan", *arguments, "--json"])
     return code, json.loads(capsys.readouterr().out)
 
@@ -190,3 +191,29 @@ def test_explain(v2, policy, capsys):
     assert "k  does not match: it is not so that its tag matches '2.*'" in said
     assert main(["policy", "explain", file, v2.source, "team/app:nowhere"]) == 2
     assert capsys.readouterr().err == "prune: team/app has no tag nowhere.\n"
+
+
+def test_import(tmp_path, v2, capsys):
+    theirs, ours = tmp_path / "gitlab.json", tmp_path / "ours.yaml"
+    theirs.write_text('{"name_regex": "1.*", "older_than": "7d", "keep_n": 1}')
+    assert main(["policy", "import", "gitlab", str(theirs), "--out", str(ours)]) == 0
+    assert main(["policy", "import", "gitlab", str(theirs)]) == 0
+    assert capsys.readouterr().out == ours.read_text()
+    assert ours.read_text().startswith("# Translated from a GitLab cleanup policy.")
+    assert main(["policy", "check", str(ours)]) == 0
+    assert plan(capsys, v2.source, "--policy", str(ours))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "says"),
+    [
+        ("nexus", b"{}", "'nexus' is not known"),
+        ("ecr", b"\xff", "is not UTF-8 text"),
+        ("ecr", b"[]", "no ECR lifecycle"),
+    ],
+)
+def test_import_of_something_else(kind, body, says, tmp_path, capsys):
+    file = tmp_path / "theirs"
+    file.write_bytes(body)
+    assert main(["policy", "import", kind, str(file)]) == 2
+    assert says in capsys.readouterr().err

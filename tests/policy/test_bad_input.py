@@ -57,6 +57,7 @@ FAULTS = [
     ("delete: [{semver: {newest: 3}}]", 1, "delete[0].semver.newest", "The newest would go first"),
     ("delete: [{newer_than: {age: 3d, by: pushed}}]", 1, "delete[0].newer_than", "What is young would go"),
     ("delete: [{active_within: 3d}]", 1, "delete[0].active_within", "What is used would go"),
+    ("delete: [{tag: a, with_all_tags: true}]", 1, "delete[0].with_all_tags", "say which images by image_tags"),
     ("delete: [{tag: a, in_use: true}]", 1, "delete[0].in_use", "What is in use would go"),
     ("keep: [{in_use: false}]", 1, "keep[0].in_use", "write in_use: true"),
     ("keep: [{older_than: {age: 3d, by: pushed}}]", 1, "keep[0].older_than", "write newer_than"),

@@ -74,6 +74,12 @@ IMAGES = [
         "keep: [{tag: 'a.', except_image_tags: [b], newest: {n: 2}}]\ndelete: [{tag: '.*'}]",
         "a1 a3 b",
     ),
+    (
+        "with_all_tags keeps the other tags of an image as well",
+        "a b=a c",
+        "keep: [{tag: a, with_all_tags: true}]\ndelete: [{tag: '.'}]",
+        "c",
+    ),
     ("by digest", "a b", "delete: [{tag: '.', digest: 'sha256:0+3'}]", "a"),
     ("by digest, untagged", "-", "keep: [{digest: 'sha256:.*'}]\ndelete: [{untagged: true}]", ""),
     (

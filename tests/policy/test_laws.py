@@ -52,6 +52,7 @@ KEEP = rules(
     "k",
     newest=st.one_of(st.none(), NEWEST),
     newer_than=st.one_of(st.none(), AGES),
+    with_all_tags=st.sampled_from([None, True]),
     active_within=st.sampled_from([None, None, "4d"]),
 )
 DELETE = st.one_of(
