@@ -13,6 +13,7 @@ SECTIONS = {
     "repository": "registries",
     "image": "registries",
     "scrub": "registries",
+    "compare": "registries",
     "propose": "registries",
     "selection": "registries",
     "proposals": "proposals",

@@ -33,6 +33,7 @@ urlpatterns = [
     path("r/<slug:slug>/selection/", selection.selection, name="selection"),
     path("r/<slug:slug>/repositories/<path:name>/", repositories.detail, name="repository"),
     path("r/<slug:slug>/images/<str:digest>/", images.detail, name="image"),
+    path("r/<slug:slug>/compare/", images.compare, name="compare"),
     path("proposals/", proposals.overview, name="proposals"),
     path("proposals/<int:pk>/", proposals.detail, name="proposal"),
     path("proposals/<int:pk>/approve/", proposals.approve, name="proposal-approve"),

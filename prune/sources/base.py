@@ -1,7 +1,7 @@
 """What every source of images looks like to the rest of the engine."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -54,4 +54,23 @@ class Source(Protocol):
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Return the bytes of one blob or manifest, at most ``limit``; raise ``Unreadable`` when it is missing,
         larger, or not what its digest says."""
+        ...
+
+
+@runtime_checkable
+class ByRepository(Protocol):
+    """A source in which a blob can be read with its repository only."""
+
+    def read_blob_of(self, repository: str, digest: str, limit: int) -> bytes:
+        """Return the bytes of a blob that ``repository`` serves; raises as ``read_blob`` does, and ``SourceError``
+        when the registry does not answer."""
+        ...
+
+
+@runtime_checkable
+class ByImage(Protocol):
+    """A source whose images have their config beside their layer."""
+
+    def read_config(self, image: str, limit: int) -> bytes:
+        """Return the JSON of an image; raises as ``read_blob`` does."""
         ...

@@ -69,10 +69,17 @@ class StorageV1:
 
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Return the layer of the image with that id; see ``Source``."""
-        if not is_image_id(digest):
-            raise Unreadable(f"{digest[:100]!r} is not an image id")
+        return self._read(digest, "layer", limit)
+
+    def read_config(self, image: str, limit: int) -> bytes:
+        """See ``ByImage``."""
+        return self._read(image, "json", limit)
+
+    def _read(self, image: str, what: str, limit: int) -> bytes:
+        if not is_image_id(image):
+            raise Unreadable(f"{image[:100]!r} is not an image id")
         try:
-            return self.store.read(self.path(f"images/{digest}/layer"), limit)[0]
+            return self.store.read(self.path(f"images/{image}/{what}"), limit)[0]
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror}") from None
 

@@ -2,6 +2,7 @@
 
 from registryui.models.audit import AuditEntry, AuditHead
 from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
+from registryui.models.document import Document
 from registryui.models.image import Image, Label, SharedLayer
 from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
@@ -15,6 +16,7 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "Comment",
+    "Document",
     "Image",
     "Label",
     "Manifest",

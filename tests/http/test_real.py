@@ -5,7 +5,8 @@ import time
 import pytest
 
 from prune.cli import main
-from prune.model.errors import SourceError, Stale
+from prune.model.digest import digest_of
+from prune.model.errors import SourceError, Stale, Unreadable
 from prune.model.plan import Request
 from prune.plan.make import make_plan
 from prune.plan.summary import summarise
@@ -42,6 +43,21 @@ def test_it_sees_what_the_storage_has(server):
     assert over_http.configs == on_disk.configs
     summary = summarise(over_http)
     assert (summary.blobs, summary.bytes, summary.untagged_manifests) == (None, None, None)
+
+
+def test_a_blob_is_read_with_the_repository_that_serves_it(server):
+    here = source(server)
+    snapshot = here.scan()
+    digest = snapshot.manifests[snapshot.repositories["team/app"].tags["1.0"]].config.digest
+    body = here.read_blob_of("team/app", digest, 1 << 20)
+    assert digest_of(body) == digest
+    assert snapshot.configs[digest].platform.os.encode() in body
+    with pytest.raises(Unreadable, match="status 404"):
+        here.read_blob_of("team/app", "sha256:" + "0" * 64, 1 << 20)
+    with pytest.raises(Unreadable):
+        here.read_blob_of("team/app", digest, 10)
+    with pytest.raises(Unreadable, match="not a digest"):
+        here.read_blob_of("team/app", "../../evil", 10)
 
 
 def test_a_rescan_costs_one_head_for_each_tag(server):

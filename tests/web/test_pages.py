@@ -29,6 +29,7 @@ PAGES = [
     ("scrub-start", ["seed"], "post", "approver"),
     ("repository", ["seed", "library/seed-1"], "get", "viewer"),
     ("image", ["seed", "a1" * 32], "get", "viewer"),
+    ("compare", ["seed"], "get", "viewer"),
     ("propose", ["seed"], "get", "proposer"),
     ("selection", ["seed"], "get", "proposer"),
     ("proposals", [], "get", "viewer"),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from prune.model.digest import Digest
+from prune.model.digest import Digest, matches, parse_digest
 from prune.model.errors import PruneError, SourceError, Unreadable, UsageError
 from prune.model.reference import is_repository_name
 from prune.model.snapshot import Repository, Snapshot, SourceKind
@@ -143,6 +143,20 @@ class RegistryV2:
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Not by digest alone: over the API a blob belongs to a repository. Raises ``Unreadable``."""
         raise Unreadable("over the API a blob can be read with its repository only")
+
+    def read_blob_of(self, repository: str, digest: str, limit: int) -> bytes:
+        """See ``ByRepository``."""
+        path = f"/v2/{repository}/blobs/{parse_digest(digest)}"
+
+        async def work(client: Client) -> Answer:
+            return await client.send("GET", path, scope=f"repository:{repository}:pull", limit=limit)
+
+        answer = self.run(work)
+        if answer.status != 200:
+            raise Unreadable(f"was answered with status {answer.status}")
+        if not matches(digest, answer.body):
+            raise Unreadable("is not what its digest says")
+        return answer.body
 
     def test(self) -> Found:
         """Connect; raise ``SourceError`` with what is wrong."""
