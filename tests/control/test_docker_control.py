@@ -27,7 +27,7 @@ MODES = pytest.mark.parametrize("mode", ["stop", "readonly"])
 
 
 def control(contained, mode="stop", **options) -> DockerControl:
-    return DockerControl(options.pop("name", "main"), mode, engine=contained.engine.url, seconds=10, **options)
+    return DockerControl(options.pop("name", "main"), mode, engine=contained.engine.url, seconds=20, **options)
 
 
 def writes(contained) -> int | None:

@@ -9,7 +9,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from prune.model.errors import PruneError
+from prune.model.errors import PruneError, SourceError
 from prune.reclaim.collection.base import CollectionFailed, Eligible, Look
 from prune.reclaim.collection.output import Output
 from prune.reclaim.control.base import Former
@@ -51,7 +51,7 @@ class DockerCollector:
                     api.remove_container(made, force=True, v=False)
         except CollectionFailed:
             raise
-        except ValueError as error:
+        except (SourceError, ValueError) as error:
             raise CollectionFailed(str(error)) from None
 
     def _followed(self, api: APIClient, id_: str, what: str, look: Look) -> Eligible:

@@ -77,6 +77,8 @@ class DockerControl:
                 "running": "yes" if state.get("Running") else "no",
                 "mode": self.mode,
             }
+            if state.get("Running") and self._registry(api, former["container"], timeout=2.0) is not None:
+                former["answered"] = "yes"
             note(former)
             if not state.get("Running"):
                 return former
@@ -167,10 +169,10 @@ class DockerControl:
             why = "takes pushes all the same" if seen else f"ended at once ({described(api, made['Id'])})"
             raise Uncontrolled(f"The container {self.name} was started read-only and {why}.")
 
-    def _registry(self, api: APIClient, id_: str) -> RegistryV2 | None:
+    def _registry(self, api: APIClient, id_: str, timeout: float = 10.0) -> RegistryV2 | None:
         """Return the registry of a container when it answers."""
         for url in [self.url] if self.url else addresses(api.inspect_container(id_)):
-            registry = registry_at(url, self.access)
+            registry = registry_at(url, self.access, timeout)
             if answers(registry):
                 return registry
         return None
@@ -228,7 +230,7 @@ class DockerControl:
             return
         if not container["State"].get("Running"):
             api.start(id_)
-        if not self._is_back(api, id_):
+        if not self._is_back(api, id_, answered="answered" in former):
             raise DidNotComeBack(
                 f"The container {self.name} was started and does not serve ({described(api, id_)}); look after it."
             )
@@ -247,8 +249,9 @@ class DockerControl:
         labels = container["Config"].get("Labels") or {}
         return key in labels and value in ("", labels[key])
 
-    def _is_back(self, api: APIClient, id_: str) -> bool:
-        """Tell whether it serves; where it cannot be asked, whether it still runs after a while."""
+    def _is_back(self, api: APIClient, id_: str, *, answered: bool) -> bool:
+        """Tell whether it serves; where it could not be asked before either, whether it runs after a while."""
+        must = answered or bool(self.url)
 
         def settled() -> bool:
             state = api.inspect_container(id_)["State"]
@@ -256,9 +259,7 @@ class DockerControl:
                 return True
             return self._registry(api, id_) is not None
 
-        patience = self.seconds if self.url else min(self.seconds, 5.0)
-        answered = within(patience, settled)
+        found = within(self.seconds if must else min(self.seconds, 5.0), settled)
         state = api.inspect_container(id_)["State"]
         up = bool(state.get("Running")) and (state.get("Health") or {}).get("Status") != "unhealthy"
-        # Without an address that we know of, silence is not its fault.
-        return up and (answered or not self.url)
+        return up and (found or not must)
