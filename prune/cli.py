@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _COMMANDS = {
+    "check": "connect, and say what the source is and what it can do",
     "scan": "read everything; counts, bytes, problems",
     "tree": "the image graph as text",
     "policy": "check, explain and import retention policies",

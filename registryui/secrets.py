@@ -26,4 +26,4 @@ def decrypt(stored: str) -> str:
     try:
         return _fernet().decrypt(stored.encode()).decode()
     except InvalidToken:
-        raise ValueError("The password was encrypted with another key; enter it again.") from None
+        raise ValueError("The password or key was encrypted with another key; enter it again.") from None

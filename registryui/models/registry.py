@@ -31,6 +31,24 @@ class Registry(models.Model):
     token_realm = models.CharField(
         max_length=300, blank=True, help_text="Another host that may ask for these credentials to give out tokens."
     )
+    chosen_repositories = models.TextField(
+        blank=True,
+        help_text="Needed where it does not list them: names, or prefixes such as team/, one in a line. Empty: all.",
+    )
+    concurrency = models.PositiveSmallIntegerField(
+        default=16,
+        validators=[MinValueValidator(1), MaxValueValidator(256)],
+        help_text="Under way at a time; fewer while the registry asks for it.",
+    )
+    allowed_hosts = models.TextField(
+        blank=True,
+        help_text="Where its content may be fetched from when it redirects there, such as *.storage.example.com. "
+        "They never get credentials.",
+    )
+    client_certificate = models.TextField(blank=True, help_text="For registries that ask for one, in PEM.")
+    client_key = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
+    server = models.CharField(max_length=100, blank=True, editable=False)
+    abilities = models.JSONField(default=list, editable=False, help_text="What it can do, as it was seen last.")
     ca_certificate = models.TextField(blank=True, help_text="Of a private CA, in PEM.")
     control_statement = models.TextField(
         blank=True,
@@ -109,6 +127,11 @@ class Registry(models.Model):
     def can_be_scrubbed(self) -> bool:
         """Tell whether `prune.scrub.scrub.scrub` can look for damage in it."""
         return self.kind.startswith("storage") or self.kind in ("registry-v2", "oci-layout")
+
+    @property
+    def cannot_clean(self) -> bool:
+        """Tell whether the registry was seen to let nothing be deleted."""
+        return any(one["has"] is False for one in self.abilities if one["name"] in ("write", "delete"))
 
     def __str__(self) -> str:
         return self.title

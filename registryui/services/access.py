@@ -12,25 +12,42 @@ from prune.sources.open import open_source
 from registryui.models import Registry
 from registryui.secrets import decrypt
 
+#: As a user name: what goes with it is an identity token (as in the protocol of Docker's credential helpers).
+IDENTITY = "<token>"
+
 
 def open_registry(registry: Registry) -> Source:
     """Open the source of a registry with its own credentials; raise ``SourceError`` with what is wrong."""
-    return open_source(registry.source, access=access_of(registry))
+    network = registry.source.startswith(("http://", "https://"))
+    return open_source(
+        registry.source,
+        access=access_of(registry),
+        concurrency=registry.concurrency if network else None,
+        repositories=registry.chosen_repositories if network else "",
+    )
 
 
 def access_of(registry: Registry) -> Access:
     """Return the credentials of a registry; raise ``SourceError`` when they cannot be read."""
     try:
         password = decrypt(registry.password)
+        key = decrypt(registry.client_key)
     except ValueError as error:
         raise SourceError(str(error)) from None
     return Access(
         # Never those of the machine that the dashboard runs on: a registry has what its operator gave it.
-        Credentials(registry.username, password),
+        _credentials(registry.username, password, f"{registry.client_certificate}\n{key}" if key else ""),
         token_realm=registry.token_realm,
+        allowed_hosts=registry.allowed_hosts,
         ca_file=_ca_file(registry.ca_certificate),
         state=str(settings.DATA_DIR / "runs"),
     )
+
+
+def _credentials(username: str, password: str, client_pem: str) -> Credentials:
+    if username == IDENTITY:
+        return Credentials(identity_token=password, client_pem=client_pem)
+    return Credentials(username, password, client_pem=client_pem)
 
 
 def _ca_file(pem: str) -> str:

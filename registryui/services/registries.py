@@ -1,12 +1,15 @@
 """Registries: adding and changing them."""
 
+import contextlib
 from typing import Any
 
+import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from prune.model.errors import PruneError
-from prune.sources.registry_v2.source import RegistryV2
+from prune.sources.base import Source
+from prune.sources.registry_v2.source import Found, RegistryV2
 from registryui.models import Registry
 from registryui.services import audit, control
 from registryui.services.access import open_registry
@@ -27,7 +30,8 @@ CONTROL = ("control", "control_container", "control_mode", "control_engine", "co
 
 
 def check(registry: Registry) -> tuple[str, str, str]:
-    """Open a registry as it was filled in; return its normalised source, its kind, and a sentence about it.
+    """Open a registry as it was filled in; return its normalised source, its kind, and a sentence about it. What it
+    can do is put onto ``registry``.
 
     Raises ``NotNow`` with what is wrong.
     """
@@ -38,8 +42,23 @@ def check(registry: Registry) -> tuple[str, str, str]:
         found = opened.test()
     except PruneError as error:
         raise NotNow(str(error)) from None
-    lists = "lists its repositories" if found.catalog else "does not list its repositories: name one in the address"
-    return opened.name, opened.kind, f"{opened.name} can be reached: {KINDS[opened.kind]}; it {lists}."
+    registry.server, registry.abilities = _seen(found)
+    lists = "lists its repositories" if found.catalog else "does not list its repositories, so name them"
+    cannot = [one.means for one in found.abilities if one.has is False and one.name in ("write", "delete")]
+    said = f"{opened.name} can be reached: {KINDS[opened.kind]}; it {lists}."
+    return opened.name, opened.kind, " ".join([said, *cannot])
+
+
+def see_abilities(registry: Registry, source: Source) -> None:
+    """Remember what a registry says about itself and can do at the moment; what it was, when it does not answer."""
+    if isinstance(source, RegistryV2):
+        with contextlib.suppress(PruneError):
+            server, abilities = _seen(source.test())
+            Registry.objects.filter(pk=registry.pk).update(server=server, abilities=abilities)
+
+
+def _seen(found: Found) -> tuple[str, list[dict[str, Any]]]:
+    return found.server, [msgspec.to_builtins(one) for one in found.abilities]
 
 
 def check_control(registry: Registry) -> str:
@@ -73,6 +92,8 @@ def change(actor: User | None, registry: Registry) -> Registry:
         changed: dict[str, Any] = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if old.password != registry.password:
             changed["password"] = "changed"  # noqa: S105  # that it changed is for the record, what it is for nobody
+        if old.client_key != registry.client_key:
+            changed["client_key"] = "changed"
         if changed:
             audit.record(actor, audit.Action.REGISTRY_CHANGED, registry, registry=registry.slug, changed=changed)
     return registry
@@ -90,6 +111,10 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "source",
             "username",
             "token_realm",
+            "chosen_repositories",
+            "concurrency",
+            "allowed_hosts",
+            "client_certificate",
             "control_statement",
             "run_on_approval",
             *CONTROL,

@@ -18,6 +18,7 @@ from registryui.models import Registry, RegistrySnapshot, Scan
 from registryui.services import audit, sightings
 from registryui.services.access import open_registry
 from registryui.services.leases import Lease, held, patience
+from registryui.services.registries import see_abilities
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def _read(scan: Scan, lease: Lease) -> None:
     source = open_registry(registry)
     snapshot = source.scan(lease.report, known=latest_snapshot(registry))
     keep(scan, snapshot)
+    see_abilities(registry, source)
 
 
 def _fail(scan: Scan, message: str) -> None:

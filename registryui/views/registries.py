@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from prune.model.errors import PruneError
+from prune.sources.registry_v2.client import CONCURRENCY
+from prune.sources.registry_v2.source import parse_repositories
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
 from registryui.secrets import encrypt
@@ -20,6 +22,9 @@ from registryui.services.errors import NotNow
 from registryui.views.place import PlaceForm
 from registryui.views.table import Column, Table, page_of
 from registryui.views.user import person
+
+#: Settings for a registry's API, besides those of its place.
+API = ("chosen_repositories", "client_certificate", "new_client_key", "allowed_hosts", "concurrency")
 
 
 class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
@@ -33,6 +38,13 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         help_text="Kept encrypted and never shown. Leave it empty to keep the one that is there.",
     )
 
+    new_client_key = forms.CharField(
+        label="Key of the client certificate",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "code"}),
+        help_text="In PEM, without a password. Kept encrypted and never shown; empty keeps the one that is there.",
+    )
+
     class Meta:
         model = Registry
         fields = [
@@ -44,6 +56,11 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "new_password",
             "token_realm",
             "ca_certificate",
+            "client_certificate",
+            "new_client_key",
+            "chosen_repositories",
+            "allowed_hosts",
+            "concurrency",
             "run_on_approval",
             "required_approvals",
             "grace_hours",
@@ -62,7 +79,10 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         widgets = {
             "control_statement": forms.Textarea(attrs={"rows": 3}),
             "control_commands": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "code"}),
-            "ca_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+            "ca_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
+            "client_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
+            "chosen_repositories": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+            "allowed_hosts": forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
             "username": forms.TextInput(attrs={"autocomplete": "off"}),
         }
         labels = {
@@ -72,6 +92,10 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "username": "User name",
             "token_realm": "Token server on another host",
             "ca_certificate": "CA certificate",
+            "client_certificate": "Client certificate",
+            "chosen_repositories": "Repositories",
+            "allowed_hosts": "Other hosts with its content",
+            "concurrency": "Requests at a time",
             "control": "While things move",
             "control_statement": "Why nobody can push or pull",
             "control_container": "Container",
@@ -90,6 +114,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         help_texts = {
             "slug": "Used in addresses.",
             "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
+            "username": "Or <token>, when what follows is an identity token.",
             "run_on_approval": "Otherwise an admin starts each cleanup.",
             "control_statement": "Stands for every run; goes on the record. Empty: whoever starts one says it then.",
             "control_container": "Its name, or a label of it: label=KEY or label=KEY=VALUE.",
@@ -108,20 +133,24 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fill(self.instance.source)
-        for name in ("control", "control_mode", "window_minutes", "verify_depth"):
+        for name in ("control", "control_mode", "window_minutes", "verify_depth", "concurrency"):
             self.fields[name].required = False  # left out it is the default
         if not settings.ALLOW_COMMANDS and self.instance.control != Registry.Control.COMMAND:
             choices = [choice for choice in Registry.Control.choices if choice[0] != Registry.Control.COMMAND]
             self.fields["control"] = forms.ChoiceField(choices=choices, required=False, label="While things move")
 
     def general(self) -> list[forms.BoundField]:
-        """Return the fields that are about neither names nor the place nor control."""
-        others = ("title", "slug", *self.shown)
+        """Return the fields that are about neither names nor the place nor its API nor control."""
+        others = ("title", "slug", *self.shown, *API)
         return [field for field in self if field.name not in others and not _about_control(field)]
 
     def naming(self) -> list[forms.BoundField]:
         """Return the fields that come first: what it is called."""
         return [self["title"], self["slug"]]
+
+    def about_api(self) -> list[forms.BoundField]:
+        """Return the fields about a registry's API that are seldom needed."""
+        return [self[name] for name in API]
 
     def about_control(self) -> list[forms.BoundField]:
         """Return the fields about control."""
@@ -143,10 +172,26 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             self.add_error(field.get(chosen.control, "control"), str(error))
         return cleaned
 
-    def save_password(self) -> None:
-        """Put a new password, encrypted, onto the registry."""
+    def clean_chosen_repositories(self) -> str:
+        """Check that each name can be one."""
+        try:
+            parse_repositories(self.cleaned_data["chosen_repositories"])
+        except PruneError as error:
+            raise forms.ValidationError(str(error)) from None
+        return str(self.cleaned_data["chosen_repositories"])
+
+    def clean_concurrency(self) -> int:
+        """Left out it is the default."""
+        return self.cleaned_data["concurrency"] or CONCURRENCY
+
+    def save_secrets(self) -> None:
+        """Put a new password and a new key, encrypted, onto the registry; without a certificate there is no key."""
         if self.cleaned_data["new_password"]:
             self.instance.password = encrypt(self.cleaned_data["new_password"])
+        if self.cleaned_data["new_client_key"]:
+            self.instance.client_key = encrypt(self.cleaned_data["new_client_key"])
+        if not self.instance.client_certificate.strip():
+            self.instance.client_key = ""
 
 
 def _about_control(field: forms.BoundField) -> bool:
@@ -291,7 +336,7 @@ def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
     new = registry.pk is None
     form = RegistryForm(request.POST or None, instance=registry)
     if request.method == "POST" and form.is_valid():
-        form.save_password()
+        form.save_secrets()
         try:
             if "check" in request.POST:
                 messages.success(request, service.check(form.instance)[2])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.http.misbehaving import Misbehaving
 from tests.layouts import Layout
 from tests.servers import registry, skopeo
 
@@ -59,6 +60,15 @@ def server(tmp_path, filled):
         shutil.copytree(filled / part, tmp_path / part)
     with registry(tmp_path / "store", tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def small():
+    """A small server that does what a test wants."""
+    made = Misbehaving()
+    made.start()
+    yield made
+    made.stop()
 
 
 def garbage_collect(server) -> None:

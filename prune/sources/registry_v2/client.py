@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import ssl
 import time
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -232,7 +233,7 @@ class Client:
 
     def _unreachable(self, error: Exception, host: str = "") -> Unreachable:
         host = host or urlsplit(self.base).netloc
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        if _about_certificates(error):
             return Unreachable(
                 f"{host} shows a certificate that is not trusted, or does not trust ours; give the file of its CA "
                 "(PRUNE_CA_FILE), or a client certificate (PRUNE_CLIENT_CERTIFICATE)."
@@ -269,9 +270,17 @@ def _attempts(error: Exception) -> int:
     """Return how often a request is tried that came to nothing in this way."""
     if isinstance(error, TimeoutError):
         return SLOW_ATTEMPTS
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if _about_certificates(error):
         return 1
     return 1 if isinstance(getattr(error, "os_error", None), addresses.Forbidden) else ATTEMPTS
+
+
+def _about_certificates(error: Exception) -> bool:
+    """Tell whether one of the two sides does not like the other's certificate. That ours is missing is said only
+    after the connection stands (RFC 8446, 4.4.2.4)."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return True
+    return isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error).upper()
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

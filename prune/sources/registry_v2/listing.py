@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -63,6 +64,18 @@ class Listing:
             raise NoCatalog(f"The registry does not list its repositories ({error}); {NAME_THEM}") from None
         return list(names)
 
+    async def some(self) -> list[str]:
+        """Return the names of some repositories; raises ``NoCatalog`` when the registry does not say."""
+        try:
+            async with aclosing(self._pages("/v2/_catalog?n=10", "registry:catalog:*", "repositories")) as pages:
+                async for page in pages:
+                    return [name for name in page if is_repository_name(name)]
+        except Unreadable as error:
+            raise SourceError(f"The registry's catalog {error}.") from None
+        except Denied as error:
+            raise NoCatalog(f"The registry does not list its repositories ({error}); {NAME_THEM}") from None
+        return []
+
     async def left_out(self, listed: Collection[str], known: Iterable[str]) -> list[str]:
         """Return which of the repositories that were ``known`` are there although the catalog does not list them:
         some servers leave names out (distribution#4891), and being absent from a list is no reason to forget one."""
@@ -89,7 +102,7 @@ class Listing:
             found.update(dict.fromkeys(page))
         return list(found)
 
-    async def _pages(self, path: str, scope: str, key: str) -> AsyncIterator[list[str]]:
+    async def _pages(self, path: str, scope: str, key: str) -> AsyncGenerator[list[str]]:
         """Yield pages by ``Link`` only; a cursor that comes again, or pages without end, raise ``Unreadable``."""
         cursors: set[str] = set()
         seen: set[str] = set()

@@ -13,6 +13,7 @@ from prune.model.reference import is_repository_name
 from prune.model.snapshot import Repository, Snapshot, SourceKind
 from prune.sources.base import Capabilities, Report, silent
 from prune.sources.credentials import Credentials
+from prune.sources.registry_v2.abilities import Ability, abilities, server_of
 from prune.sources.registry_v2.client import Answer, Client, Options
 from prune.sources.registry_v2.listing import NoCatalog
 from prune.sources.registry_v2.reading import Reader
@@ -27,6 +28,7 @@ class Found(msgspec.Struct, frozen=True):
     server: str
     catalog: bool
     authenticated: bool
+    abilities: tuple[Ability, ...] = ()
 
 
 class RegistryV2:
@@ -163,14 +165,20 @@ class RegistryV2:
 
         async def work(client: Client) -> Found:
             answer = await ping(client)
-            reader = Reader(client, None, silent, configs=False)
+            named = [self.within, *(name for name in self.chosen if not name.endswith("/"))]
             try:
-                await reader.listing.catalog()
+                # The first page is enough: it is only asked whether there is a catalog, and for a repository in it.
+                named += await Reader(client, None, configs=False).listing.some()
                 catalog = True
             except NoCatalog:
                 catalog = False
-            server = answer.headers.get("server", "")[:60]
-            return Found(server, catalog, bool(self.credentials))
+            repository = next(filter(None, named), "")
+            return Found(
+                server_of(answer),
+                catalog,
+                bool(self.credentials),
+                await abilities(client, repository, catalog=catalog),
+            )
 
         return self.run(work)
 
