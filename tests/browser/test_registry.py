@@ -45,8 +45,8 @@ def test_from_adding_it_to_undo(tmp_path, visit, dashboard):
 
         proposer = visit("proposer")
         proposer.page.goto("/r/live/repositories/team/app/")
-        proposer.page.check("input[value='team/app:1.0']")
-        proposer.page.check("input[value='team/app:2.0']")
+        proposer.page.check("input[type=checkbox][value='team/app:1.0']")
+        proposer.page.check("input[type=checkbox][value='team/app:2.0']")
         proposer.page.click("button:has-text('Propose to delete selected')")
         assert "stable points to it" in proposer.page.inner_text("main")
         proposer.page.click("button:has-text('Propose')")
