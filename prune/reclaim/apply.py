@@ -9,6 +9,7 @@ import msgspec
 from prune.model.errors import Refused, Stale
 from prune.model.plan import Deletions, Plan
 from prune.model.snapshot import Snapshot
+from prune.plan import returned
 from prune.plan.drift import Drift, Skipped, check
 from prune.plan.verification import Depth, Verified, broken_blobs
 from prune.reclaim.collection.base import CollectionFailed, Collector
@@ -18,18 +19,19 @@ from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
 from prune.reclaim.finished import finished, judged
 from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
-from prune.reclaim.layout_index import prepare, replace, still_gone
+from prune.reclaim.layout_index import replace, with_index
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
 from prune.reclaim.registry_v1 import apply_registry_v1
 from prune.reclaim.steps import (
     ORDER,
+    REWRITTEN,
     Step,
     StorageSource,
     batches,
     index_rewrites,
     is_in_index,
-    note_of,
+    notes_left,
     steps_for,
     still_true,
 )
@@ -43,6 +45,10 @@ from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
+
+_GONE = "it is gone already"
+#: What holds other things: when one of these stays against all expectation, nothing else may move.
+_HOLD = frozenset({"repository", "tag", "manifest", "layer-link", "image"})
 
 
 def apply(
@@ -147,8 +153,8 @@ class _Run:
                 self._begin(drift, snapshot, control.words)
                 self._finish_rewrites()
                 steps = steps_for(self.source, drift.items, snapshot)
-                steps = self._with_rewrites(steps + self._notes_left(), snapshot.repositories)
-                steps = self._with_index(steps, drift.items, snapshot)
+                steps = self._with_rewrites(steps + notes_left(self.source, self.moved), snapshot.repositories)
+                steps = with_index(self.source, steps, drift.items, snapshot, self.journal.fresh(INDEX))
                 # Between this look and the moves nothing can have come: if somebody can push, it is seen here.
                 held.look_now()
                 if self.collector is None:
@@ -192,13 +198,17 @@ class _Run:
         if snapshot.store_blocked is not None:
             where, what = snapshot.store_blocked.where, snapshot.store_blocked.what
             raise Refused(f"{where} {what}: nothing can be judged, and nothing was done. Put that right first.")
-        plan = self.plan
-        if INDEX in self.moved:
-            plan, self.returned = still_gone(plan, snapshot)
+        plan, self.returned = returned.still_gone(self.plan, snapshot, self._in_place_again())
         drift = check(plan, snapshot, now=int(time.time()))
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(drift.why_stale())
         return snapshot, drift
+
+    def _in_place_again(self) -> set[str]:
+        """Return what was taken and may be there again: where the same place is taken, or only a scan can tell."""
+        taken = [step for step in self.moved.values() if step.kind not in REWRITTEN]
+        with self.store.together(self.journal.both_ends(taken)) as store:
+            return {step.item for step in taken if is_in_index(step) or store.kind(step.path) is not None}
 
     def _take_back(self) -> None:
         """Undo halves of moves that a crash has left: what they are of is judged anew."""
@@ -282,13 +292,6 @@ class _Run:
                 return True
         return False
 
-    def _notes_left(self) -> list[Step]:
-        """Return the notes of V1 tags that went right before this run was interrupted."""
-        if not isinstance(self.source, StorageV1):
-            return []
-        notes = [note_of(step) for step in self.moved.values() if step.kind == "tag"]
-        return [note for note in notes if note.path not in self.moved]
-
     def _with_rewrites(self, steps: list[Step], repositories: Iterable[str]) -> list[Step]:
         """Add the V1 lists that name what goes, each with its successor ready in the run's folder."""
         gone = [step.item for step in [*self.moved.values(), *steps] if step.kind == "image"]
@@ -300,14 +303,6 @@ class _Run:
                 content = hashlib.sha256(rewrite.body).hexdigest()
                 added.append(Step("index", rewrite.item, rewrite.path, counts=0, content=content))
         return sorted([*steps, *added], key=lambda step: ORDER.index(step.kind))
-
-    def _with_index(self, steps: list[Step], items: Deletions, snapshot: Snapshot) -> list[Step]:
-        """Add the index of an OCI layout without the entries that go, ready in the run's folder; first of all."""
-        if not isinstance(self.source, OciLayout) or not any(map(is_in_index, steps)):
-            return steps
-        step, body = prepare(self.source, items, snapshot)
-        self.store.write(self.journal.fresh(step.path), body)
-        return [step, *steps]
 
     def _finish_rewrites(self) -> None:
         """Put the successors in place of lists that were moved away right before a crash."""
@@ -329,6 +324,7 @@ class _Run:
             self.unwritten = []
             moved: list[Step] = []
             skipped: list[Skipped] = []
+            surprise = ""
             with self.store.together(self.journal.both_ends(batch)) as store:
                 for step in batch:
                     why = self._move(store, step)
@@ -337,6 +333,9 @@ class _Run:
                     elif step.counts:
                         skipped.append(Skipped(step.item, why))
                         self.lost += step.counts
+                        if step.kind in _HOLD and why != _GONE:
+                            surprise = f"{step.item}: {why}"
+                            break
             paths = [step.path for step in moved]
             self.moved.update(zip(paths, moved, strict=True))
             for step in moved:
@@ -347,6 +346,9 @@ class _Run:
             self.unwritten = [self._line("moved", paths=tuple(paths))]
             if skipped:
                 self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
+            if surprise:
+                # What comes after was judged with this gone; and nobody should have been able to change it.
+                raise ControlLost(f"{surprise}. Something still pushes here: stop that first.")
             done += len(batch)
             self.report(Progress("moving to the trash", done, len(steps)))
 
@@ -388,9 +390,9 @@ class _Run:
         try:
             store.move(step.path, self.journal.trash(step.path))
         except FileNotFoundError:
-            return "it is gone already"
+            return _GONE
         except FileExistsError:
-            return "it was pushed again while this run was interrupted"
+            return returned.WHY
         except Refused as error:
             return str(error)
         return ""

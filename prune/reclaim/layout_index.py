@@ -7,19 +7,29 @@ lies in the trash, the new one beside it; which of the two is in place, looking 
 import hashlib
 from collections.abc import Iterator
 
-import msgspec
-
 from prune.model.errors import Refused, Unreadable
-from prune.model.plan import Deletions, Plan
-from prune.model.snapshot import Repository, Snapshot
+from prune.model.plan import Deletions
+from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped
-from prune.reclaim.steps import Step
+from prune.reclaim.steps import Step, StorageSource, is_in_index
 from prune.sources.oci_layout.index import none_left, parse_index, with_again, without
 from prune.sources.oci_layout.source import INDEX, MAX_INDEX_BYTES, OciLayout
 from prune.sources.stores.base import Store
 
 
-def prepare(source: OciLayout, items: Deletions, snapshot: Snapshot) -> tuple[Step, bytes]:
+def with_index(
+    source: StorageSource, steps: list[Step], items: Deletions, snapshot: Snapshot, fresh: str
+) -> list[Step]:
+    """Return ``steps`` with the one that writes the index of an OCI layout anew, first of all, when any of them is an
+    entry of it; the new bytes are ready at ``fresh`` then."""
+    if not isinstance(source, OciLayout) or not any(map(is_in_index, steps)):
+        return steps
+    step, body = _prepared(source, items, snapshot)
+    source.store.write(fresh, body)
+    return [step, *steps]
+
+
+def _prepared(source: OciLayout, items: Deletions, snapshot: Snapshot) -> tuple[Step, bytes]:
     """Return the step that writes the index anew without ``items``, and its new bytes.
 
     Raises ``Refused`` when it cannot be read any more, or the result would not hold all that is to stay.
@@ -61,25 +71,6 @@ def was_replaced(store: Store, step: Step, trash: str, fresh: str) -> bool:
         return none_left(*(parse_index(one, step.item) for one in (body, _read(store, trash), _read(store, fresh))))
     except Unreadable:
         return False
-
-
-def still_gone(plan: Plan, snapshot: Snapshot) -> tuple[Plan, list[Skipped]]:
-    """Return ``plan`` without what its run took out of the index and somebody put there again while it was
-    interrupted, and that: it stays, and with it all that it needs."""
-    delete, here = plan.delete, snapshot.repositories
-    none = Repository("")
-    tags = tuple(tag for tag in delete.tags if tag.tag in here.get(tag.repository, none).tags)
-    manifests = tuple(one for one in delete.manifests if one.digest in here.get(one.repository, none).revisions)
-    names = [f"{tag.repository}:{tag.tag}" for tag in tags]
-    names += [f"{one.repository}@{one.digest}" for one in manifests]
-    left = msgspec.structs.replace(
-        delete,
-        tags=tuple(tag for tag in delete.tags if tag not in tags),
-        manifests=tuple(one for one in delete.manifests if one not in manifests),
-        repositories=tuple(name for name in delete.repositories if name not in here),
-    )
-    why = "it was pushed again while this run was interrupted"
-    return msgspec.structs.replace(plan, delete=left), [Skipped(name, why) for name in names]
 
 
 def bring_back(store: Store, step: Step, trash: str, fresh: str) -> Iterator[Skipped]:

@@ -1,7 +1,7 @@
 """From the items of a plan to single moves, in an order in which a registry never sees a broken image:
 tags first, then the links of manifests, then layer links, then blobs or images, then uploads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -71,6 +71,10 @@ ORDER: tuple[Kind, ...] = (
 )
 
 
+#: What has a successor in its place, or goes with something else: there again, it tells nothing.
+REWRITTEN: frozenset[Kind] = frozenset({"layout-index", "index", "tag-note"})
+
+
 def folder_of(step: Step) -> str:
     """Return the folder that holds all of what moves: a step's own path, or the one around it for a single file."""
     single = step.kind in ("index", "tag-note") or (step.kind == "tag" and "/_manifests/tags/" not in step.path)
@@ -81,7 +85,7 @@ def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> li
     """Return the moves that carry ``items`` out, in their order."""
     match source:
         case StorageV1():
-            steps = _v1(source, items)
+            steps = _v1(source, items, snapshot)
         case StorageV2():
             steps = _v2(source, items, snapshot)
         case OciLayout():
@@ -131,7 +135,7 @@ def _repository_v2(source: StorageV2, name: str, items: Deletions, snapshot: Sna
     return [part for part in parts if source.store.kind(part.path) is not None]
 
 
-def _v1(source: StorageV1, items: Deletions) -> list[Step]:
+def _v1(source: StorageV1, items: Deletions, snapshot: Snapshot) -> list[Step]:
     whole = set(items.repositories)
     steps = []
     for name in items.repositories:
@@ -144,7 +148,8 @@ def _v1(source: StorageV1, items: Deletions) -> list[Step]:
             steps += (step, note_of(step))
     steps += [
         Step("image", image.id, source.path(f"images/{image.id}"), expect=str(image.size), size=image.size)
-        for image in items.images
+        # What is based on others first: at no moment is one of them missing.
+        for image in sorted(items.images, key=lambda one: -len(snapshot.images[one.id].ancestry or ()))
     ]
     return steps
 
@@ -176,6 +181,14 @@ def note_of(tag: Step) -> Step:
     """Return the step for the file in which V1 notes when a tag was written; it goes with the tag."""
     folder, _, name = tag.path.rpartition("/")
     return Step("tag-note", tag.item, f"{folder}/tag{name.removeprefix('tag_')}_json", counts=0)
+
+
+def notes_left(source: StorageSource, moved: Mapping[str, Step]) -> list[Step]:
+    """Return the notes of V1 tags that went right before a run was interrupted; ``moved`` is what went, by path."""
+    if not isinstance(source, StorageV1):
+        return []
+    notes = [note_of(step) for step in moved.values() if step.kind == "tag"]
+    return [note for note in notes if note.path not in moved]
 
 
 #: The lists that docker-registry 0.x keeps of the images pushed to a repository.
