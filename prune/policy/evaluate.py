@@ -177,6 +177,14 @@ def _refuse_unheard_pulls(policy: Policy, facts: Facts) -> None:
                 )
 
 
+def _by_pushes(policy: Policy) -> bool:
+    return any(
+        part is not None and part.by == "pushed"
+        for rule in policy.rules()
+        for part in (rule.newest, rule.older_than, rule.newer_than)
+    )
+
+
 def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse) -> tuple[str, ...]:
     """Say what no single decision can: what the whole registry does not tell."""
     found = []
@@ -188,6 +196,12 @@ def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse) -> t
     active = [rule.id for rule in policy.rules() if rule.active_within is not None]
     if active and facts.pulls_since is None:
         found.append(f"All that {', '.join(sorted(active))} could mean stays, because nothing reports pulls.")
+    tells = any(one.tag_times for one in snapshot.repositories.values()) or facts.tags or facts.manifests
+    if snapshot.repositories and not tells and (policy.guards.min_age is not None or _by_pushes(policy)):
+        found.append(
+            "This source does not tell when anything was pushed, so all that rules or min_age judge by that stays: "
+            "give facts, or count by created and set min_age to null."
+        )
     if any(rule.untagged for rule in policy.delete):
         if snapshot.by_image:
             found.append("Here images are tagged or not at all: rules on untagged manifests match nothing.")

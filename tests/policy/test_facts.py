@@ -108,6 +108,14 @@ def test_a_notification_of_a_push_counts_besides_the_storage():
     assert goes(judge("a@30d b@30d", "delete: [{older_than: {age: 7d, by: pushed}}]", facts)) == "b"
 
 
+def test_a_source_that_tells_no_times_says_what_to_do():
+    snapshot = world("a@? b@?", kind="registry-v2")
+    said = judge(snapshot, "delete: [{tag: '.'}]\nguards: {min_tags_left: 0}").notes
+    assert "give facts, or count by created and set min_age to null" in listed(said)
+    assert judge(snapshot, "delete: [{tag: '.'}]").notes == ()
+    assert judge("a@9d", "delete: [{tag: '.'}]\nguards: {min_tags_left: 0}").notes == ()
+
+
 # ---- in use ---------------------------------------------------------------------------------------------------
 
 USED = "protect: [{id: used, in_use: true}]\ndelete: [{id: all, tag: '.*'}]"
