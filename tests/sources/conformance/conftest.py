@@ -12,7 +12,9 @@ from tests.sources.conformance.subjects import (
     OciSubject,
     RegistryV1Subject,
     RegistryV2Subject,
+    StorageV1InBucketSubject,
     StorageV1Subject,
+    StorageV2InBucketSubject,
     StorageV2Subject,
     fill_registry,
 )
@@ -21,6 +23,8 @@ KINDS = [
     "storage-v1",
     "registry-v1",
     "oci-layout",
+    "storage-v1 in a bucket",
+    pytest.param("storage-v2 in a bucket", marks=pytest.mark.real),
     pytest.param("storage-v2", marks=pytest.mark.real),
     pytest.param("registry-v2", marks=pytest.mark.real),
     pytest.param("docker-engine", marks=pytest.mark.real),
@@ -53,6 +57,10 @@ def subject(request, tmp_path):
             server.stop()
         case "oci-layout":
             yield OciSubject(tmp_path)
+        case "storage-v1 in a bucket":
+            yield StorageV1InBucketSubject(request.getfixturevalue("bucket"), tmp_path)
+        case "storage-v2 in a bucket":
+            yield StorageV2InBucketSubject(request.getfixturevalue("bucket"), request.getfixturevalue("pushed"))
         case "storage-v2":
             yield StorageV2Subject(shutil.copytree(request.getfixturevalue("pushed"), tmp_path / "store"))
         case "registry-v2":

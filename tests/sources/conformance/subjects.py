@@ -3,21 +3,26 @@
 Each subject reads what is in it in a way of its own, without the engine, and can be spoiled and littered.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import obstore
 from aiohttp import web
 
 from prune.sources.open import open_source
+from tests.buckets import InBucket
 from tests.engine_proxy import EngineProxy
 from tests.engines import Engine
 from tests.http.registry_v1 import RegistryV1Server
 from tests.layouts import Layout
+from tests.objects.memory import pulled as objects_pulled
+from tests.objects.memory import v1_pulled as objects_v1_pulled
 from tests.reclaim.naive import layout_pulled, pulled, v1_pulled
 from tests.servers import Registry, registry, skopeo
-from tests.stores import V1Store, V2Store, age, data_bytes
+from tests.stores import V1Store, V2Store, age, data_bytes, sha256
 
 BASE, ONE, STABLE, TWO, LONELY = (
     ("shop/base", "1"),
@@ -181,6 +186,69 @@ class RegistryV2Subject(StorageV2Subject):
 
     def contents(self):
         return self.server.pull_all()
+
+
+# ---- buckets ----------------------------------------------------------------------------------------------
+
+
+class InBucketSubject(Subject):
+    """What a subject on a disk holds, as objects. ``data`` is the name of the files that count."""
+
+    data = "data"
+
+    def __init__(self, bucket: InBucket, root: Path) -> None:
+        self.bucket = bucket
+        bucket.fill(root)
+        super().__init__(bucket.source)
+
+    def size(self):
+        return sum(len(body) for path, body in self.bucket.objects().items() if path.endswith(f"/{self.data}"))
+
+    @contextmanager
+    def without(self, path: str, instead: bytes) -> Iterator[None]:
+        body = self.bucket.objects()[path]
+        obstore.put(self.bucket.store, path, instead)
+        try:
+            yield
+        finally:
+            obstore.put(self.bucket.store, path, body)
+
+    def leave(self, path: str, body: bytes) -> None:
+        obstore.put(self.bucket.store, path, body)
+        time.sleep(1)  # the times of objects are whole seconds, and what is as young as the plan stays
+
+
+class StorageV1InBucketSubject(InBucketSubject):
+    data = "layer"
+
+    def __init__(self, bucket: InBucket, folder: Path) -> None:
+        super().__init__(bucket, fill_v1(V1Store(folder / "v1")).root)
+
+    def contents(self):
+        return objects_v1_pulled(self.bucket.objects())
+
+    def spoiled(self):
+        return self.without(f"images/{V1Store.id('C')}/ancestry", b"{}")
+
+    def litter(self):
+        folder = f"images/{V1Store.id('E')}"
+        obstore.put(self.bucket.store, f"{folder}/ancestry", json.dumps([V1Store.id("E")]).encode())
+        self.leave(f"{folder}/layer", b"litter")
+
+
+class StorageV2InBucketSubject(InBucketSubject):
+    def contents(self):
+        return objects_pulled(self.bucket.objects())
+
+    def _data(self, digest: str) -> str:
+        algorithm, _, encoded = digest.partition(":")
+        return f"docker/registry/v2/blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
+
+    def spoiled(self):
+        return self.without(self._data(self.open().scan().repositories["shop/app"].tags["2.0"]), b"{}")
+
+    def litter(self):
+        self.leave(self._data(sha256(b"litter")), b"litter")
 
 
 # ---- Docker -----------------------------------------------------------------------------------------------
