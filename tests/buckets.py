@@ -136,9 +136,12 @@ def fill_bucket(store, root: Path) -> None:
 def objects(store, *, trash: bool = False) -> dict[str, bytes]:
     """Everything in a bucket but the trash: the bytes by key."""
     paths = [one["path"] for page in obstore.list(store) for one in page]
-    return {
-        path: bytes(obstore.get(store, path).bytes()) for path in paths if trash or ".registryui/" not in f"/{path}"
-    }
+    found = {}
+    for path in paths:
+        if trash or ".registryui/" not in f"/{path}":
+            with contextlib.suppress(FileNotFoundError):  # the mark of a folder
+                found[path] = bytes(obstore.get(store, path).bytes())
+    return found
 
 
 class BucketRegistry(Registry):

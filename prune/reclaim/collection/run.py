@@ -61,8 +61,8 @@ class Collection:
                 f"The garbage collection removed what it had not said before: {excess[0].item}, and "
                 f"{len(excess) - 1} more. Look after the registry now."
             )
-        store = self.journal.store
-        left = [step for step in blobs if store.kind(step.path) is not None]
+        with self.journal.store.together([step.path for step in blobs]) as store:
+            left = [step for step in blobs if store.kind(step.path) is not None]
         return [step for step in blobs if step not in left], left
 
     def _look(self, what: str, done: int) -> None:

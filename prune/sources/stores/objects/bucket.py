@@ -4,8 +4,10 @@ Requests that the service answers with 5xx or 429 ("slow down"), and connections
 with a growing pause; what is raised here has been tried often enough.
 """
 
+import asyncio
 import errno
 import re
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
     InvalidPathError,
+    NotSupportedError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -29,6 +32,8 @@ PARALLEL = 32
 PAGE = 1000
 #: S3 copies at most 5 GiB by itself; what is larger is passed through this machine.
 MOST_COPIED = 5 * 1024**3
+#: Bytes of such an object that are sent in one piece: ten thousand of them are allowed.
+PART = 32 << 20
 #: S3 deletes at most so many in one request.
 DELETED_AT_ONCE = 1000
 #: Seconds between tries to delete what a batch left over.
@@ -52,6 +57,7 @@ class Bucket:
     def __init__(self, store: Any, patient: Any, *, sorts: bool) -> None:
         self._store = store
         self._patient = patient
+        self._one_large = threading.Lock()
         self.sorts = sorts
         """Whether listings can begin behind a name, and come in the order of names."""
         self.versioned: bool | None = None
@@ -102,11 +108,20 @@ class Bucket:
 
     def put(self, path: str, body: bytes, *, only: str | None = None) -> str:
         """Write an object whole and return its ETag. ``only`` is the ETag that it must have before, or empty when
-        there must be none; raises ``FileExistsError`` when it is another one."""
-        mode: Any = "overwrite" if only is None else {"e_tag": only} if only else "create"
+        there must be none; raises ``FileExistsError`` when it is another one. A service that does not know
+        conditions writes it in any case."""
+        try:
+            return self.put_under(path, body, "overwrite" if only is None else {"e_tag": only} if only else "create")
+        except NotImplementedError:
+            return self.put_under(path, body, "overwrite")
+
+    def put_under(self, path: str, body: bytes, mode: Any) -> str:
+        """Write an object under a condition of `obstore`; raise ``NotImplementedError`` where it is not known."""
         try:
             written = obstore.put(self._store, path, body, mode=mode, use_multipart=False)
         except (BaseError, OSError, ValueError) as error:
+            if mode != "overwrite" and _is_not_implemented(error):
+                raise NotImplementedError from None
             raise _as_of_disk(error) from None
         self._note_version(written)
         return written["e_tag"] or ""
@@ -117,9 +132,15 @@ class Bucket:
             if size <= MOST_COPIED:
                 obstore.copy(self._patient, source, target)
             else:
-                obstore.put(self._patient, target, self.chunks(source), chunk_size=64 << 20, max_concurrency=4)
+                with self._one_large:  # several at once would fill the memory
+                    asyncio.run(self._pass_through(source, target))
         except (BaseError, OSError, ValueError) as error:
             raise _as_of_disk(error) from None
+
+    async def _pass_through(self, source: str, target: str) -> None:
+        answer = await obstore.get_async(self._patient, source)
+        stream = answer.stream(min_chunk_size=PART)
+        await obstore.put_async(self._patient, target, stream, chunk_size=PART, max_concurrency=4)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete objects, in as few requests as the service takes. What a batch leaves over is tried again."""
@@ -155,7 +176,8 @@ class Bucket:
     def _note_version(self, answer: Any) -> None:
         # Google numbers every object, whether it keeps the old ones or not.
         version = answer.get("version")
-        self.versioned = bool(version and version != "null" and not isinstance(self._store, GCSStore))
+        keeps = bool(version and version != "null" and not isinstance(self._store, GCSStore))
+        self.versioned = self.versioned or keeps  # what is older than the setting has no version
 
 
 def each[T, R](work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -176,6 +198,11 @@ def _meta(one: Any) -> Meta:
     return Meta(one["size"], int(one["last_modified"].timestamp()), (one["e_tag"] or "").strip('"'))
 
 
+def _is_not_implemented(error: Exception) -> bool:
+    status = _STATUS.search(str(error))
+    return isinstance(error, NotSupportedError) or (status is not None and status[1] == "501")
+
+
 def _as_of_disk(error: Exception) -> OSError:
     """Return an error of `obstore` as one of the system's, in few words: its own hold whole addresses and answers."""
     text = str(error)
@@ -192,7 +219,7 @@ def _as_of_disk(error: Exception) -> OSError:
         return PermissionError(errno.EACCES, f"{answered}: the credentials do not allow it")
     if isinstance(error, InvalidPathError):
         return OSError(errno.EINVAL, "an object has a name with an empty segment or one of dots")
-    if "timed out" in text or ("timeout" in text.lower() and not status):
+    if "timed out" in text or "TimedOut" in text:
         return OSError(errno.ETIMEDOUT, "the object store took too long")
     if isinstance(error, OSError) and error.strerror:
         return error

@@ -81,21 +81,17 @@ class Lease:
             raise OSError(errno.ENOLCK, "the lock on this store was lost to another cleanup or could not be renewed")
 
     def _acquire(self) -> None:
+        # Looked at first: a service that ignores conditions would let us overwrite the lock of another.
         moment = time.monotonic()
-        try:
-            self._tag = self._put("")
-        except FileExistsError:
-            self._tag = self._take_over()
+        self._tag = self._take_over()
         self._renewed = moment
 
     def _take_over(self) -> str:
-        """Take the lock of one who is gone, and return its new ETag."""
+        """Take the lock where there is none, or that of one who is gone, and return its ETag."""
         try:
             body, meta = self._bucket.get(self._path, _LIMIT)
         except FileNotFoundError:
-            return self._refused_if_raced("")
-        if body == self._body:
-            return meta.tag  # ours: only the answer was lost
+            return self._put("")
         try:
             holder = msgspec.json.decode(body or b"", type=Holder)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -108,26 +104,29 @@ class Lease:
                     f"Another cleanup of this store is running{where}; wait until it is done. If it was killed, "
                     f"this is possible in {left} seconds."
                 )
-        return self._refused_if_raced(meta.tag)
-
-    def _refused_if_raced(self, only: str) -> str:
-        try:
-            return self._put(only)
-        except FileExistsError:
-            raise Refused("Another cleanup of this store has just begun; wait until it is done.") from None
+        return self._put(meta.tag)
 
     def _put(self, only: str) -> str:
         """Write the lock under a condition, and see that it is ours; return its ETag."""
-        try:
-            tag = self._bucket.put(self._path, self._body, only=_quoted(only))
-        except OSError as error:
-            if "501" not in str(error.strerror):
-                raise
-            tag = self._bucket.put(self._path, self._body)  # conditions are not known there
+        with contextlib.suppress(FileExistsError):  # another was faster; or we were, and only the answer was lost
+            self._bucket.put(self._path, self._body, only=_quoted(only))
+        if not self._obeys_conditions():
             time.sleep(SETTLES)
-        if self._bucket.get(self._path, _LIMIT)[0] != self._body:
-            raise FileExistsError(errno.EEXIST, "another one came at the same time")
-        return tag
+        body, meta = self._bucket.get(self._path, _LIMIT)
+        if body != self._body:
+            raise Refused("Another cleanup of this store has just begun; wait until it is done.")
+        return meta.tag
+
+    def _obeys_conditions(self) -> bool:
+        """Tell whether the service refuses to make what is there already."""
+        try:
+            self._bucket.put(f"{self._path}-test", b"", only="")
+            self._bucket.put(f"{self._path}-test", b"", only="")
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def _now(self) -> int:
         """Return the time by the clock of the service, which also dates the lock."""
