@@ -106,6 +106,9 @@ class _Scan:
             return Snapshot(source=self.source.name, kind=self.source.kind, problems=(problem,))
 
     def read(self) -> Snapshot:
+        if all(self.store.kind(self.source.path(folder)) is None for folder in ("images", "repositories")):
+            # A bucket keeps no empty folders. One of the two without the other is another matter.
+            return Snapshot(source=self.source.name, kind=self.source.kind)
         tags = self.repositories()
         self.read_images()
         repositories = {name: self.repository(name, *found) for name, found in sorted(tags.items())}
