@@ -48,6 +48,7 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "proposals": reverse("proposals"),
         "proposals, open": reverse("proposals") + "?state=open",
         "proposal of 500": reverse("proposal", args=[waiting.pk]),  # type: ignore[union-attr]
+        "items of 500": reverse("proposal-items", args=[waiting.pk]),  # type: ignore[union-attr]
         "run": reverse("run", args=[run.pk]),  # type: ignore[union-attr]
         "search, a tag": reverse("search") + "?q=main-0000",
         "search, a digest": reverse("search") + f"?q={leaf.digest[7:14]}",  # type: ignore[union-attr]

@@ -19,6 +19,7 @@ SECTIONS = {
     "proposals": "proposals",
     "proposal": "proposals",
     "proposal-edit": "proposals",
+    "proposal-items": "proposals",
     "run": "proposals",
     "search": "search",
     "trash": "trash",

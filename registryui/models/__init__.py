@@ -4,6 +4,7 @@ from registryui.models.audit import AuditEntry, AuditHead
 from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
 from registryui.models.document import Document
 from registryui.models.image import Image, Label, SharedLayer
+from registryui.models.item import PlanItem
 from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
@@ -21,6 +22,7 @@ __all__ = [
     "Label",
     "Manifest",
     "ManifestSighting",
+    "PlanItem",
     "PlanRecord",
     "Proposal",
     "Registry",

@@ -101,6 +101,7 @@ class Comment(models.Model):
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="comments")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    item = models.CharField(max_length=600, blank=True, help_text="What of the plan it is about, if one thing.")
     text = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
 

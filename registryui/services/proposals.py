@@ -11,7 +11,7 @@ from prune.model.plan import Deletions, Plan, Request, read_plan
 from prune.model.snapshot import Snapshot
 from prune.plan.make import make_plan
 from registryui.models import Approval, Comment, PlanRecord, Proposal, Registry, RegistrySnapshot
-from registryui.services import audit, diagrams, runs, scans
+from registryui.services import audit, diagrams, review, runs, scans
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
@@ -86,11 +86,11 @@ def withdraw(actor: User, proposal: Proposal) -> None:
         _record(actor, audit.Action.WITHDRAWN, locked)
 
 
-def comment(actor: User, proposal: Proposal, text: str) -> None:
-    """Say something to a proposal."""
+def comment(actor: User, proposal: Proposal, text: str, item: str = "") -> None:
+    """Say something to a proposal, or to one ``item`` of it."""
     if not text.strip():
         raise NotNow("Write something first.")
-    Comment.objects.create(proposal=proposal, user=actor, text=text.strip()[:10_000])
+    Comment.objects.create(proposal=proposal, user=actor, text=text.strip()[:10_000], item=item[:600])
 
 
 def approve(actor: User, proposal: Proposal, plan_digest: str, text: str = "") -> Proposal:
@@ -202,6 +202,7 @@ def _attach(proposal: Proposal, made: Made, actor: User) -> None:
         created_by=actor,
     )
     proposal.save()
+    review.write_items(proposal.plan, proposal.registry, plan)
 
 
 def _record(actor: User, action: audit.Action, proposal: Proposal, reason: str = "") -> None:

@@ -65,6 +65,18 @@ def comma(number: int) -> str:
 
 
 @register.filter
+def tail(ref: str) -> str:
+    """Show the tag or digest of a reference."""
+    return ref.rpartition("@")[2] if "@" in ref else ref.rpartition(":")[2]
+
+
+@register.filter
+def negative(number: int) -> int:
+    """Show how much less."""
+    return -number
+
+
+@register.filter
 def words(text: str) -> list[str]:
     """Split a list that a template names in one string."""
     return text.split()

@@ -17,6 +17,7 @@ from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
 from registryui.services import control, runs, selection
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow
+from registryui.views import review
 from registryui.views.registries import of_slug
 from registryui.views.selection import back
 from registryui.views.table import PER_PAGE
@@ -179,6 +180,7 @@ def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice
         and proposal.plan is not None
         and proposal.registry.last_scan_id != proposal.plan.scan_id,
         "notice": notice,
+        **review.summary(proposal, user),
         **_shown(service.plan_of(proposal)),
     }
     return render(request, "proposal.html", context, status=status)
@@ -223,9 +225,9 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(VIEW)
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     """Say something."""
-    return _act(
-        request, pk, lambda proposal: service.comment(person(request), proposal, request.POST.get("text", ""))
-    )
+    text, item = request.POST.get("text", ""), request.POST.get("item", "")
+    answer = _act(request, pk, lambda proposal: service.comment(person(request), proposal, text, item))
+    return redirect(back(request, "")) if item and request.POST.get("next") else answer
 
 
 @require_POST

@@ -71,6 +71,6 @@ def back(request: HttpRequest, slug: str) -> str:
     """Return where a form wants to go: a page of its table, or where it came from; never another site."""
     came_from = request.POST.get("next", "")
     if not came_from or not url_has_allowed_host_and_scheme(came_from, allowed_hosts={request.get_host()}):
-        return reverse("registry", args=[slug])
+        return reverse("registry", args=[slug]) if slug else reverse("proposals")
     go = request.POST.get("go", "")
     return came_from.partition("?")[0] + go if go.startswith("?") else came_from

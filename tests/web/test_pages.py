@@ -35,6 +35,7 @@ PAGES = [
     ("proposals", [], "get", "viewer"),
     ("proposal", [1], "get", "viewer"),
     ("proposal-plan", [1], "get", "viewer"),
+    ("proposal-items", [1], "get", "viewer"),
     ("proposal-comment", [1], "post", "viewer"),
     ("proposal-edit", [1], "get", "proposer"),
     ("proposal-refresh", [1], "post", "proposer"),
