@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0011_documents'),
+        ('registryui', '0012_network_settings'),
     ]
 
     operations = [
