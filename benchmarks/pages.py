@@ -58,7 +58,7 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "search, nothing": reverse("search") + "?q=zzzzzz",
         "trash": reverse("trash"),
         "history": reverse("history"),
-        "history, filtered": reverse("history") + "?actor_name=proposer&action=proposal.approved&q=reason+7",
+        "history, filtered": reverse("history") + "?actor_name=proposer&registry=main&q=reason+7",
     }
 
 
