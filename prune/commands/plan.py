@@ -11,7 +11,7 @@ from prune.commands.source import add_source, open_chosen
 from prune.model.digest import short
 from prune.model.duration import parse_duration
 from prune.model.errors import UsageError
-from prune.model.plan import Plan, Request
+from prune.model.plan import Kept, Plan, Request
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -112,7 +112,7 @@ def describe(plan: Plan) -> None:
     _section("layer links", [(item.repository, short(item.digest)) for item in delete.layer_links])
     _section("uploads", [(item.repository, item.id, human_bytes(item.size)) for item in delete.uploads])
     _section("whole repositories", [(name,) for name in delete.repositories])
-    rows = [(kept.tag or short(kept.digest or kept.id or ""), "; ".join(kept.reasons)) for kept in plan.keep]
+    rows = [(_name(kept), "; ".join(kept.reasons)) for kept in plan.keep]
     _section("", rows, title=f"{len(rows)} stay:")
     _section("", [(refusal.ref, refusal.reason) for refusal in plan.refused], title="Refused:")
     if plan.is_empty():
@@ -127,3 +127,9 @@ def _section(noun: str, rows: Sequence[Sequence[str]], title: str = "") -> None:
     print_table(rows[:40])
     if len(rows) > 40:
         print(f"  and {len(rows) - 40} more")
+
+
+def _name(kept: Kept) -> str:
+    if kept.tag is not None:
+        return f"{kept.repository}:{kept.tag}"
+    return short(kept.digest or kept.id or "")

@@ -126,6 +126,11 @@ def _orders(rule: Rule, path: Path) -> Found:
     if newest is not None:
         if not 1 <= newest.n <= 10**9:
             yield (*path, "newest", "n"), "'n' must be at least 1; to keep none, take the rule away."
+        if newest.with_untagged and (newest.group_by or rule.tag or rule.not_tag or rule.untagged is not None):
+            yield (
+                (*path, "newest", "with_untagged"),
+                "The rule is about tags or untagged manifests alone; take it away.",
+            )
         if newest.group_by is not None:
             yield from _group(newest.group_by, (*path, "newest", "group_by"))
         if rule.semver is not None and rule.semver.newest is not None:

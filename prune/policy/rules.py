@@ -262,13 +262,18 @@ class ReadyRule:
         return _leading(table, table.order("version"), lines.values(), semver.count, semver.newest)
 
     def _grouped(self, table: Table, found: list[int]) -> Iterable[list[int]]:
+        newest = self.rule.newest
         if self._group is None:
-            return (found,)
+            if newest is not None and newest.with_untagged:
+                return (found,)
+            # What nobody gave a name must not take the place of the newest that has one.
+            tags = table.shelf.tags
+            return [i for i in found if i < tags], [i for i in found if i >= tags]
         groups: dict[Any, list[int]] = {}
         for i in found:
             tag = table.shelf.items[i].tag
             match = self._group.fullmatch(tag) if tag else None
-            groups.setdefault(match.groups() if match else None, []).append(i)
+            groups.setdefault((tag is None, match.groups() if match else None), []).append(i)
         return groups.values()
 
 

@@ -31,12 +31,14 @@ class Age(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Newest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The ``n`` newest of each repository, or of each group of it: tags for which the parts of ``group_by`` in
-    parentheses are the same. With ``count: digest`` all tags of one digest count once."""
+    parentheses are the same. With ``count: digest`` all tags of one digest count once. Untagged manifests are counted
+    apart from tags, unless ``with_untagged``."""
 
     n: int
     by: TimeBase = "pushed"
     count: Literal["digest", "tag"] = "digest"
     group_by: str | None = None
+    with_untagged: bool = False
 
 
 class Semver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

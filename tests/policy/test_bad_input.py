@@ -66,6 +66,7 @@ FAULTS = [
     ("keep: [{newest: {n: -1}}]", 1, "keep[0].newest.n", "at least 1"),
     ("keep: [{newest: {n: 1.5}}]", 1, "keep[0].newest.n", "must be a whole number"),
     ("keep: [{newest: {n: 1, group_by: 'main-.*'}}]", 1, "keep[0].newest.group_by", "has no parentheses"),
+    ("keep: [{tag: a, newest: {n: 1, with_untagged: true}}]", 1, "keep[0].newest.with_untagged", "take it away"),
     ("keep: [{newest: {n: 1}, semver: {newest: 1}}]", 1, "keep[0]", "count in two ways"),
     ("keep: [{semver: {range: one}}]", 1, "keep[0].semver.range", "is no range of versions"),
     ("keep: [{semver: {range: 1.2}}]", 1, "keep[0].semver.range", "put it in quotes"),

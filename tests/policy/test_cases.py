@@ -117,6 +117,18 @@ RULE_3_MANIFESTS = [
 RULE_4_COUNTING = [
     ("the seed's all but the latest", "a@3d b@2d c@1d", "keep: [{newest: {n: 1}}]\ndelete: [{tag: '.*'}]", "a b"),
     (
+        "an untagged manifest does not take the place of the newest tag",
+        "a@3d b@2d -@1d -@1h",
+        "keep: [{newest: {n: 1}}]\ndelete: [{tag: '.*'}, {untagged: true}]",
+        "a -",
+    ),
+    (
+        "unless it is said to",
+        "a@3d b@2d -@1d -@1h",
+        "keep: [{newest: {n: 1, with_untagged: true}}]\ndelete: [{tag: '.*'}, {untagged: true}]",
+        "a b -",
+    ),
+    (
         "for each repository by itself",
         "x:a@3d x:b@2d y:c@9d",
         "keep: [{newest: {n: 1}}]\ndelete: [{tag: '.*'}]",
@@ -165,6 +177,12 @@ RULE_4_COUNTING = [
         "main-1@4d main-2@3d x@9d y@8d",
         "keep: [{newest: {n: 1, group_by: '(.+)-.*'}}]\ndelete: [{tag: '.*'}]",
         "main-1 x",
+    ),
+    (
+        "what is untagged fits no group, and is one of its own",
+        "x@9d y@8d -@1d",
+        "keep: [{newest: {n: 1, group_by: '(.+)-.*'}}]\ndelete: [{tag: '.*'}, {untagged: true}]",
+        "x",
     ),
     (
         "a digest counts in each of its groups",

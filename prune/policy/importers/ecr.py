@@ -78,6 +78,8 @@ def _add(draft: Draft, rule: _Rule, name: str, selections: list[dict[str, Any]])
         if chosen.tag_status == "any":
             keep = {"except_image_tags": keep.get("except_image_tags")}
         newest = {"n": max(1, chosen.count_number), "by": "pushed", "count": "digest"}
+        if chosen.tag_status == "any":
+            newest["with_untagged"] = True
         draft.add("keep", f"{name}-keep", {**keep, "newest": newest}, rule.description)
         comments = []
         age = None

@@ -55,7 +55,7 @@ def translate(text: str) -> Draft:
             if action != "keep":
                 draft.note(f"{name} would delete the most recent versions; only a keep policy may speak of them.")
                 continue
-            newest = {"n": max(1, recent.keep_count), "by": "pushed", "count": "digest"}
+            newest = {"n": max(1, recent.keep_count), "by": "pushed", "count": "digest", "with_untagged": True}
             draft.add("keep", name, {"repositories": _packages(recent.package_name_prefixes), "newest": newest})
             if policy.condition is None:
                 continue
