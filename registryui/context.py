@@ -14,6 +14,8 @@ SECTIONS = {
     "image": "registries",
     "scrub": "registries",
     "compare": "registries",
+    "space": "space",
+    "space-all": "space",
     "propose": "registries",
     "selection": "registries",
     "proposals": "proposals",

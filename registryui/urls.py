@@ -16,6 +16,7 @@ from registryui.views import (
     scrubs,
     search,
     selection,
+    space,
     user,
 )
 
@@ -27,6 +28,8 @@ urlpatterns = [
     path("r/<slug:slug>/scan/", registries.scan, name="registry-scan"),
     path("r/<slug:slug>/scan/state/", registries.scan_state, name="scan-state"),
     path("r/<slug:slug>/looked-after/", registries.looked_after, name="registry-looked-after"),
+    path("space/", space.overview, name="space-all"),
+    path("r/<slug:slug>/space/", space.detail, name="space"),
     path("r/<slug:slug>/scrub/", scrubs.overview, name="scrub"),
     path("r/<slug:slug>/scrub/start/", scrubs.start, name="scrub-start"),
     path("r/<slug:slug>/scrub/progress/", scrubs.progress, name="scrub-progress"),

@@ -168,7 +168,8 @@ class _Finding:
                 self.add("unreadable", f"{problem.repository}@{digest[1]}", problem.what, tuple(images))
         elif path is not None:
             where = f"{path['name']}:{path['tag']}"
-            self.add("broken-tag", where, f"{problem.where} {problem.what}", (where,))
+            file = "/".join(problem.where.split("/")[-2:])
+            self.add("broken-tag", where, f"{file} {problem.what}", (where,))
         elif problem.where.endswith("/link"):
             self.add("broken-link", problem.where, problem.what)
         else:

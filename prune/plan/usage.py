@@ -19,7 +19,7 @@ def usage(snapshot: Snapshot) -> dict[str, Usage]:
     needs: dict[str, set[str]] = {}
     holders: dict[str, int] = {}
     for name, repository in snapshot.repositories.items():
-        needed = _needed(snapshot, repository)
+        needed = needed_by(snapshot, repository)
         needs[name] = needed
         for one in needed:
             holders[one] = holders.get(one, 0) + 1
@@ -33,7 +33,8 @@ def usage(snapshot: Snapshot) -> dict[str, Usage]:
     }
 
 
-def _needed(snapshot: Snapshot, repository: Repository) -> set[str]:
+def needed_by(snapshot: Snapshot, repository: Repository) -> set[str]:
+    """Return everything that a repository needs, by digest or V1 id, whether or not it is there."""
     if snapshot.kind == "docker-engine":
         named = {*repository.tags.values(), *repository.revisions}
         return {layer for id_ in named if id_ in snapshot.images for layer in snapshot.images[id_].layers}

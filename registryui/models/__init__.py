@@ -11,6 +11,7 @@ from registryui.models.run import Run
 from registryui.models.scan import RegistrySnapshot, Scan
 from registryui.models.scrub import Scrub
 from registryui.models.selection import Selected
+from registryui.models.space import SpacePicture
 
 __all__ = [
     "Approval",
@@ -33,5 +34,6 @@ __all__ = [
     "Scrub",
     "Selected",
     "SharedLayer",
+    "SpacePicture",
     "TagSighting",
 ]

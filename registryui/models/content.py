@@ -13,6 +13,7 @@ class Repository(models.Model):
     untagged = models.PositiveIntegerField(default=0)
     bytes_total = models.PositiveBigIntegerField(default=0)
     bytes_exclusive = models.PositiveBigIntegerField(default=0)
+    bytes_reclaimable = models.PositiveBigIntegerField(default=0)
     last_push = models.DateTimeField(null=True)
     complete = models.BooleanField(default=True)
     first_seen = models.DateTimeField()

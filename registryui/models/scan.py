@@ -25,6 +25,8 @@ class Scan(Leased):
     summary = models.JSONField(null=True)
     problems = models.JSONField(default=list)
     message = models.TextField(blank=True)
+    bytes_total = models.PositiveBigIntegerField(null=True)
+    bytes_reclaimable = models.PositiveBigIntegerField(null=True)
 
     class Meta:
         ordering = ["-id"]

@@ -15,7 +15,7 @@ from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
 from registryui.models import Registry, RegistrySnapshot, Scan
-from registryui.services import audit, sightings
+from registryui.services import audit, sightings, space
 from registryui.services.access import open_registry
 from registryui.services.leases import Lease, held, patience
 from registryui.services.registries import see_abilities
@@ -82,7 +82,8 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
     digest = hashlib.sha256(body).hexdigest()
     with transaction.atomic():
         stored = RegistrySnapshot.objects.filter(registry=registry).only("digest").first()
-        if stored is None or stored.digest != digest:
+        changed = stored is None or stored.digest != digest
+        if changed:
             sightings.keep(registry, snapshot, now)
             RegistrySnapshot.objects.update_or_create(
                 registry=registry,
@@ -103,6 +104,7 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
             problems=problems,
         )
         Registry.objects.filter(pk=registry.pk).update(last_scan=scan, kind=snapshot.kind)
+    space.keep(scan, snapshot, now, changed=changed)
 
 
 def latest_snapshot(registry: Registry) -> Snapshot | None:

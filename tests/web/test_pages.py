@@ -24,6 +24,8 @@ PAGES = [
     ("registry-add", [], "get", "admin"),
     ("registry-edit", ["seed"], "get", "admin"),
     ("registry-looked-after", ["seed"], "post", "admin"),
+    ("space-all", [], "get", "viewer"),
+    ("space", ["seed"], "get", "viewer"),
     ("scrub", ["seed"], "get", "viewer"),
     ("scrub-progress", ["seed"], "get", "viewer"),
     ("scrub-start", ["seed"], "post", "approver"),
