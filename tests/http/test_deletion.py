@@ -240,6 +240,24 @@ def test_a_long_run_looks_at_everything_again(server, proxy, monkeypatch):
     assert second in server.pull("lonely", "stays")
 
 
+def test_a_deletion_that_fails_half_way_is_told_and_can_be_undone(server, proxy):
+    """A tag link that broke since the scan: the registry deletes the manifest, and then answers 500."""
+    digest = digest_at(server, "team/app", "1.0")
+    before = server.pull_all()
+    plan = plan_over(proxy.url, "team/app:1.0", "team/app:stable", "lonely:1")
+    link = server.root / "docker/registry/v2/repositories/team/app/_manifests/tags/2.0/current/link"
+    whole = link.read_text()
+    at_the_last_moment(proxy, digest, lambda: link.write_text(""))
+    outcome = apply(open_source(proxy.url), plan, stopped=None)
+    assert outcome.state == "partial"
+    assert {one.item for one in outcome.skipped} == {"team/app:1.0", "team/app:stable", f"team/app@{digest}"}
+    assert server.tags("lonely") == []  # the rest went on
+    link.write_text(whole)
+    assert server.get("/v2/team/app/manifests/1.0")[0] == 404
+    assert restore(open_source(proxy.url), outcome.run).state == "done"
+    assert server.pull_all() == before
+
+
 # ---- killed, at every request -----------------------------------------------------------------------------
 
 

@@ -211,12 +211,7 @@ class Cleaning:
             self.left[item] = "its manifest is gone already"
             return
         step = Step("tag", item, item, expect=digest)
-        others: list[Step] = []
-        if self.untagging.by_name is not False:
-            others = [
-                Step("sibling", f"{self.name}:{one}", f"sibling {self.name}:{one}", digest, counts=0)
-                for one in siblings
-            ]
+        others = [self._sibling(one, digest) for one in self.untagging.at_risk(siblings)]
         self.record.intend(step, *others)
         try:
             if await writing.points_at(self.client, self.name, tag) != digest:
@@ -225,8 +220,12 @@ class Cleaning:
         except Moved as moved:
             self.record.withdraw("it was moved a moment ago", step, *others)
             raise _News({moved.tag}) from None
-        for other in siblings:
-            await bring_back(self.client, self.record, self.name, other, digest)
+        lost = [one for one in others if await bring_back(self.client, self.record, one)]
+        if lost:
+            for one in siblings:
+                await bring_back(self.client, self.record, self._sibling(one, digest))
+        elif others:
+            self.untagging.spares_others = True
         if not why and await writing.points_at(self.client, self.name, tag) is not None:
             why = "the registry kept this tag"
         if why:
@@ -234,6 +233,9 @@ class Cleaning:
             self.left[item] = why
         else:
             self.record.did(step, *others)
+
+    def _sibling(self, tag: str, digest: Digest) -> Step:
+        return Step("sibling", f"{self.name}:{tag}", f"sibling {self.name}:{tag}", digest, counts=0)
 
     def _config(self, digest: Digest) -> Descriptor | None:
         """Return a config of an image that this repository holds."""

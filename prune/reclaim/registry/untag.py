@@ -24,6 +24,15 @@ class Untagging:
         self._deletes_in: set[str] = set()
         self.by_name: bool | None = None
         """Whether the registry deletes tags by their name; ``None`` until it was tried."""
+        self.spares_others = False
+        """Whether it was seen to leave the other tags of an image alone while it does."""
+
+    def at_risk(self, siblings: list[str]) -> list[str]:
+        """Return which other tags of an image to look at after one was taken away: none where tags are replaced, all
+        of them the first time that a tag is deleted by its name, and then one as a spot check."""
+        if self.by_name is False:
+            return []
+        return siblings[:1] if self.spares_others else siblings
 
     async def take(self, name: str, tag: str, digest: Digest, config: Descriptor | None) -> str:
         """Take a tag away that was just seen to point at ``digest``; return why the registry does not let it go.
@@ -119,17 +128,19 @@ async def settle(client: Client, record: RunRecord) -> None:
             raise SourceError(writing.why_not_deleted(answer, step.item))
         record.did(step)
     for step in [step for step in record.pending.values() if step.kind == "sibling"]:
-        name, _, tag = step.item.rpartition(":")
-        await bring_back(client, record, name, tag, step.expect)
+        await bring_back(client, record, step)
         record.did(step)
 
 
-async def bring_back(client: Client, record: RunRecord, name: str, tag: str, digest: Digest) -> None:
-    """Put a tag back that a registry took along with another one."""
-    if await writing.points_at(client, name, tag) is None:
-        answer = await writing.push_manifest(client, name, tag, *record.kept(name, digest))
-        if answer.status not in (200, 201, 202):
-            raise SourceError(
-                f"The registry took {name}:{tag} along with another tag of the same image, and does not take it back "
-                f"({answer.status}): push {digest} to it again."
-            )
+async def bring_back(client: Client, record: RunRecord, sibling: Step) -> bool:
+    """Put a tag back if a registry took it along with another one; tell whether it did."""
+    name, _, tag = sibling.item.rpartition(":")
+    if await writing.points_at(client, name, tag) is not None:
+        return False
+    answer = await writing.push_manifest(client, name, tag, *record.kept(name, sibling.expect))
+    if answer.status not in (200, 201, 202):
+        raise SourceError(
+            f"The registry took {name}:{tag} along with another tag of the same image, and does not take it back "
+            f"({answer.status}): push {sibling.expect} to it again."
+        )
+    return True
