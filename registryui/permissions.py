@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 VIEW = "registryui.view_registry"
 PROPOSE = "registryui.add_proposal"
+WRITE_POLICY = "registryui.add_policyversion"
 APPROVE = "registryui.add_approval"
 RESTORE = "registryui.restore_run"
 SCRUB = "registryui.add_scrub"
@@ -20,7 +21,7 @@ MANAGE = "registryui.change_registry"
 #: Each role may do what the one before it may.
 ROLES: dict[str, tuple[str, ...]] = {
     "viewer": (VIEW,),
-    "proposer": (PROPOSE,),
+    "proposer": (PROPOSE, WRITE_POLICY),
     "approver": (APPROVE, RESTORE, SCRUB),
     "admin": (CLEAN_UP, EMPTY_TRASH, MANAGE),
 }

@@ -130,6 +130,9 @@ ALLOW_COMMANDS = flag("REGISTRYUI_ALLOW_COMMANDS", default=False)
 LEASE_BEAT_SECONDS = 0.5  # how often a worker writes its progress down
 LEASE_SECONDS = int(os.environ.get("REGISTRYUI_LEASE_SECONDS", "30"))
 
+#: How often engines and clusters are asked what they run.
+IN_USE_SECONDS = int(os.environ.get("REGISTRYUI_IN_USE_SECONDS", "300"))
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

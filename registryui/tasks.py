@@ -25,3 +25,14 @@ def scrub(scrub_id: int) -> None:
     from registryui.services import scrubs
 
     scrubs.perform(scrub_id)
+
+
+@task()
+def ask_in_use(pk: int) -> None:
+    """Ask an engine or cluster what it runs."""
+    from registryui.models import InUsePlace
+    from registryui.services import in_use
+
+    place = InUsePlace.objects.filter(pk=pk).first()
+    if place is not None:
+        in_use.ask_place(place)

@@ -49,6 +49,19 @@ class Inventory:
             if repository.complete
         )
 
+    def renewed(self, facts: Facts) -> "Inventory":
+        """Return the same items with what of ``facts`` is not about single items: the age of the scan, since when
+        pulls are reported, and what is in use. What was worked out already is shared."""
+        fresh = Inventory(
+            self.snapshot,
+            msgspec.structs.replace(
+                self.facts, scanned_at=facts.scanned_at, pulls_since=facts.pulls_since, in_use=facts.in_use
+            ),
+        )
+        fresh._created = self._created
+        fresh.__dict__["shelves"] = self.shelves
+        return fresh
+
     def skipped(self) -> Iterator[tuple[str, str]]:
         """Yield each repository of which nothing may go, and why."""
         blocked = self.snapshot.store_blocked

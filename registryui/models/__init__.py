@@ -5,6 +5,14 @@ from registryui.models.content import Manifest, ManifestSighting, Repository, Ta
 from registryui.models.document import Document
 from registryui.models.image import Image, Label, SharedLayer
 from registryui.models.item import PlanItem
+from registryui.models.policy import (
+    InUsePlace,
+    Policy,
+    PolicyRun,
+    PolicyVersion,
+    StandingApproval,
+    StandingSignature,
+)
 from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
@@ -20,11 +28,15 @@ __all__ = [
     "Comment",
     "Document",
     "Image",
+    "InUsePlace",
     "Label",
     "Manifest",
     "ManifestSighting",
     "PlanItem",
     "PlanRecord",
+    "Policy",
+    "PolicyRun",
+    "PolicyVersion",
     "Proposal",
     "Registry",
     "RegistrySnapshot",
@@ -35,5 +47,7 @@ __all__ = [
     "Selected",
     "SharedLayer",
     "SpacePicture",
+    "StandingApproval",
+    "StandingSignature",
     "TagSighting",
 ]

@@ -31,6 +31,7 @@ class Proposal(models.Model):
     proposer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="proposals")
     last_editor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     plan = models.ForeignKey("PlanRecord", null=True, on_delete=models.PROTECT, related_name="+")
+    policy = models.ForeignKey("PolicyVersion", null=True, on_delete=models.PROTECT, related_name="proposals")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

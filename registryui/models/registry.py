@@ -83,6 +83,14 @@ class Registry(models.Model):
         default="sizes",
         help_text="How closely everything that stays is looked at after a cleanup.",
     )
+    protection = models.TextField(
+        blank=True, help_text="What no policy may delete here: the protect rules of a policy, as YAML."
+    )
+    in_use_places = models.TextField(
+        blank=True,
+        help_text="Who runs images of this registry, one a line: docker:, docker:tcp://HOST:PORT, kubernetes:, "
+        "kubernetes:https://HOST.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
 

@@ -38,6 +38,7 @@ class Run(Leased):
     proposal = models.ForeignKey("Proposal", null=True, on_delete=models.PROTECT, related_name="runs")
     plan = models.ForeignKey("PlanRecord", null=True, on_delete=models.PROTECT, related_name="runs")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    standing = models.ForeignKey("StandingApproval", null=True, on_delete=models.PROTECT, related_name="cleanups")
     kind = models.CharField(max_length=8, choices=Kind)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     engine_run = models.CharField(max_length=40, blank=True)

@@ -11,7 +11,7 @@ from prune.model.errors import PruneError
 from prune.sources.base import Source
 from prune.sources.registry_v2.source import Found, RegistryV2
 from registryui.models import Registry
-from registryui.services import audit, control
+from registryui.services import audit, control, in_use
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 
@@ -75,6 +75,7 @@ def add(actor: User | None, registry: Registry) -> Registry:
     registry.source, registry.kind, _ = check(registry)
     with transaction.atomic():
         registry.save(force_insert=True)
+        in_use.keep_places(registry)
         audit.record(actor, audit.Action.REGISTRY_ADDED, registry, registry=registry.slug, **_facts(registry))
     return registry
 
@@ -88,6 +89,7 @@ def change(actor: User | None, registry: Registry) -> Registry:
             raise NotNow("This registry is held at the moment, and has to be given back as it was taken: wait.")
         before = _facts(old)
         registry.save()
+        in_use.keep_places(registry)
         after = _facts(registry)
         changed: dict[str, Any] = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if old.password != registry.password:
@@ -125,5 +127,7 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "trash_days",
             "pull_name",
             "verify_depth",
+            "protection",
+            "in_use_places",
         )
     }

@@ -110,7 +110,7 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
 def latest_snapshot(registry: Registry) -> Snapshot | None:
     """Return what the last scan of ``registry`` found; ``None`` before the first."""
     stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
-    return _decoded(stored.pk, stored.digest) if stored else None
+    return decoded(stored.pk, stored.digest) if stored else None
 
 
 def latest_graph(registry: Registry) -> ImageGraph | None:
@@ -121,11 +121,11 @@ def latest_graph(registry: Registry) -> ImageGraph | None:
 
 @lru_cache(maxsize=4)
 def _graph(pk: int, digest: str) -> ImageGraph:
-    return image_graph(_decoded(pk, digest))
+    return image_graph(decoded(pk, digest))
 
 
 @lru_cache(maxsize=4)
-def _decoded(pk: int, digest: str) -> Snapshot:
+def decoded(pk: int, digest: str) -> Snapshot:
     """Decode a stored snapshot once for each process; the digest in the key keeps it from growing old."""
     body = zlib.decompress(bytes(RegistrySnapshot.objects.get(pk=pk).body))
     return msgspec.msgpack.decode(body, type=Snapshot)

@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from prune.model.errors import PruneError
+from prune.policy.protection import parse_protection
+from prune.sources.in_use.open import open_in_use
 from prune.sources.registry_v2.client import CONCURRENCY
 from prune.sources.registry_v2.source import parse_repositories
 from registryui.models import Registry, Repository, Scan
@@ -65,6 +67,8 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "required_approvals",
             "grace_hours",
             "trash_days",
+            "protection",
+            "in_use_places",
             "control",
             "control_statement",
             "control_container",
@@ -77,6 +81,8 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "verify_depth",
         ]
         widgets = {
+            "protection": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "code"}),
+            "in_use_places": forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "class": "code"}),
             "control_statement": forms.Textarea(attrs={"rows": 3}),
             "control_commands": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "code"}),
             "ca_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
@@ -96,6 +102,8 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "chosen_repositories": "Repositories",
             "allowed_hosts": "Other hosts with its content",
             "concurrency": "Requests at a time",
+            "protection": "Protected from every policy",
+            "in_use_places": "What runs here is asked of",
             "control": "While things move",
             "control_statement": "Why nobody can push or pull",
             "control_container": "Container",
@@ -112,6 +120,9 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "verify_depth": "Verification after a cleanup",
         }
         help_texts = {
+            "protection": "YAML: protect: [{tag: latest}, {in_use: true}]. Rules as in a policy; all obey it.",
+            "in_use_places": "One a line: docker: or docker:tcp://HOST:PORT, kubernetes: or kubernetes:https://HOST. "
+            "What cannot be asked, or was long ago, is taken as in use by rules with in_use.",
             "slug": "Used in addresses.",
             "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
             "username": "Or <token>, when what follows is an identity token.",
@@ -159,6 +170,26 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
     def clean_control(self) -> str:
         """Left out it is the default; what is empty would not be checked against the others."""
         return self.cleaned_data["control"] or str(Registry.Control.STATED)
+
+    def clean_protection(self) -> str:
+        """Check that it says what is protected, and nothing else."""
+        text = str(self.cleaned_data["protection"]).replace("\r\n", "\n")
+        try:
+            if text.strip():
+                parse_protection(text)
+        except PruneError as error:
+            raise forms.ValidationError(str(error)) from None
+        return text
+
+    def clean_in_use_places(self) -> str:
+        """Check that each line is a place that can be asked."""
+        places = list(dict.fromkeys(self.cleaned_data["in_use_places"].split()))
+        for place in places:
+            try:
+                open_in_use(place)
+            except PruneError as error:
+                raise forms.ValidationError(str(error)) from None
+        return "\n".join(places)
 
     def clean(self) -> dict[str, Any]:
         """Check that the settings of the chosen control mean something."""

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from registryui.models import Registry, Run
-from registryui.services import proposals, runs
+from registryui.services import policies, proposals, runs
 from tests.web.test_proposals import propose, work
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,15 @@ PAGES = [
     ("proposal-approve", [1], "post", "approver"),
     ("proposal-reject", [1], "post", "approver"),
     ("proposal-run", [1], "post", "admin"),
+    ("policies", [], "get", "viewer"),
+    ("policy", ["old"], "get", "viewer"),
+    ("policy-version", ["old", 1], "get", "viewer"),
+    ("policy-add", [], "get", "proposer"),
+    ("policy-edit", ["old"], "get", "proposer"),
+    ("policy-preview", [], "post", "proposer"),
+    ("policy-change", ["old"], "post", "proposer"),
+    ("policy-activate", ["old", 1], "post", "proposer"),
+    ("policy-pause", ["old"], "post", "proposer"),
     ("run", [1], "get", "viewer"),
     ("run-progress", [1], "get", "viewer"),
     ("run-restore", [1], "post", "approver"),
@@ -58,7 +67,8 @@ OPEN = {"login", "logout", "healthz", "password_change", "theme"}
 
 @pytest.fixture
 def filled(seed, people):
-    """A proposal that waits and a cleanup that can be undone."""
+    """A proposal that waits, a cleanup that can be undone, and a policy."""
+    policies.create(people["proposer"], "Old", "seed", "delete: [{tag: 'version.*'}]")
     propose(people["proposer"], seed, "library/seed-1:version1")
     done = propose(people["proposer"], seed, "library/seed-2:version1")
     proposals.approve(people["approver"], done, done.plan.digest)

@@ -1,0 +1,74 @@
+"""Asking engines and clusters what they run, on a schedule. What could not be asked is taken as in use."""
+
+import logging
+import time
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from prune.model.errors import PruneError
+from prune.model.in_use import InUseReport
+from prune.sources.in_use.open import open_in_use
+from registryui.models import InUsePlace, Registry
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which an engine or cluster is waited for, each time something is asked of it.
+PATIENCE = 20.0
+
+
+def keep_places(registry: Registry) -> None:
+    """Let there be one row for each place that a registry names, and no other."""
+    places = registry.in_use_places.split()
+    InUsePlace.objects.filter(registry=registry).exclude(place__in=places).delete()
+    rows = [InUsePlace(registry=registry, place=place[:300]) for place in places]
+    InUsePlace.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def ask(registry: Registry) -> None:
+    """Ask every place of a registry now."""
+    for place in InUsePlace.objects.filter(registry=registry):
+        ask_place(place)
+
+
+def ask_place(place: InUsePlace) -> InUseReport:
+    """Ask one place, and keep what it says; that it could not be asked is kept as well."""
+    now = int(time.time())
+    try:
+        report = open_in_use(place.place, timeout=PATIENCE).read(now)
+    except PruneError as error:
+        report = InUseReport(place.place, now, complete=False, problem=str(error))
+    moment = timezone.now()
+    InUsePlace.objects.filter(pk=place.pk).update(
+        asked_at=moment,
+        at=moment,
+        complete=report.complete,
+        problem=report.problem,
+        images=len({*report.digests, *report.references}),
+        report=msgspec.json.encode(report),
+    )
+    if not report.complete:
+        log.warning("What %s has in use is not known: %s", place.place, report.problem)
+    return report
+
+
+def look() -> int:
+    """Put places into the queue that were not asked for a while; return how many."""
+    from registryui.tasks import ask_in_use
+
+    now = timezone.now()
+    due = Q(asked_at=None) | Q(asked_at__lt=now - timedelta(seconds=settings.IN_USE_SECONDS))
+    found = 0
+    for pk in InUsePlace.objects.filter(due).values_list("pk", flat=True):
+        with transaction.atomic():
+            # One UPDATE with its condition: of two workers that look at once, one asks.
+            mine = InUsePlace.objects.filter(due, pk=pk).update(asked_at=now)
+            if mine:
+                transaction.on_commit(partial(ask_in_use.enqueue, pk))
+            found += mine
+    return found

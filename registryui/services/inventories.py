@@ -1,0 +1,80 @@
+"""What policies judge: the last scan of a registry, with the times that the dashboard has noticed."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from prune.model.in_use import InUseReport
+from prune.policy.facts import Facts, Times
+from prune.policy.inventory import Inventory
+from registryui.models import InUsePlace, ManifestSighting, Registry, RegistrySnapshot, TagSighting
+from registryui.services import scans
+
+_read_report = msgspec.json.Decoder(InUseReport).decode
+
+
+class Known(NamedTuple):
+    """``key`` is another one whenever anything that policies judge by is; ``newest`` is the time of the latest of it
+    (seconds, UTC): nothing can be judged at a time before that."""
+
+    inventory: Inventory
+    scan_id: int
+    taken_at: datetime
+    newest: int
+    key: tuple[object, ...]
+
+
+def of_registry(registry: Registry) -> Known | None:
+    """Return what is known of a registry; ``None`` before its first scan."""
+    stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest", "scan_id", "taken_at").first()
+    if stored is None:
+        return None
+    reports = in_use(registry)
+    scanned_at = int(stored.taken_at.timestamp())
+    facts = Facts(scanned_at=scanned_at, in_use=reports)
+    return Known(
+        _inventory(stored.pk, stored.digest).renewed(facts),
+        stored.scan_id,
+        stored.taken_at,
+        max([scanned_at, *(report.at for report in reports)]),
+        (stored.pk, stored.digest, scanned_at, tuple((one.source, one.at, one.complete) for one in reports)),
+    )
+
+
+def in_use(registry: Registry) -> tuple[InUseReport, ...]:
+    """Return what each place said last; one that was never asked has said nothing, which is incomplete."""
+    return tuple(
+        _read_report(bytes(row.report))
+        if row.report is not None
+        else InUseReport(row.place, 0, complete=False, problem="it was not asked yet")
+        for row in InUsePlace.objects.filter(registry=registry)
+    )
+
+
+@lru_cache(maxsize=3)
+def _inventory(pk: int, digest: str) -> Inventory:
+    """Sightings change only when the snapshot does, so its digest stands for them as well."""
+    stored = RegistrySnapshot.objects.only("registry_id").get(pk=pk)
+    snapshot = scans.decoded(pk, digest)
+    tags: dict[str, dict[str, Times]] = {}
+    rows = TagSighting.objects.filter(repository__registry=stored.registry_id, ended_at=None)
+    for name, tag, seen_digest, first in rows.values_list(
+        "repository__name", "tag", "digest", "first_seen"
+    ).iterator():
+        seen = snapshot.repositories.get(name)
+        if seen is not None and seen.tags.get(tag) == seen_digest:
+            tags.setdefault(name, {})[tag] = Times(first_seen=int(first.timestamp()))
+    manifests: dict[str, dict[str, Times]] = {}
+    served = ManifestSighting.objects.filter(repository__registry=stored.registry_id, ended_at=None)
+    columns = served.values_list("repository__name", "digest", "first_seen", "untagged_since")
+    for name, one, first, bare in columns.iterator():
+        manifests.setdefault(name, {})[one] = Times(
+            first_seen=int(first.timestamp()), untagged_at=int(bare.timestamp()) if bare is not None else None
+        )
+    inventory = Inventory(snapshot, Facts(tags=tags, manifests=manifests))
+    for shelf in inventory.shelves:
+        # Every rule looks at these, so the first one who types shall not have to wait for them.
+        _ = shelf.pushed, shelf.first_seen
+    return inventory
