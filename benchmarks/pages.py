@@ -58,6 +58,10 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "search, nothing": reverse("search") + "?q=zzzzzz",
         "trash": reverse("trash"),
         "history": reverse("history"),
+        "deletions": reverse("history-deletions"),
+        "deletions of a tag": reverse("history-deletions") + "?q=team/none:1",
+        "tags over time": reverse("history-tags"),
+        "plan as it was": reverse("proposal-then", args=[waiting.pk, waiting.plan_id]),  # type: ignore[union-attr]
         "history, filtered": reverse("history") + "?actor_name=proposer&registry=main&q=reason+7",
     }
 

@@ -31,6 +31,9 @@ SECTIONS = {
     "search": "search",
     "trash": "trash",
     "history": "history",
+    "history-deletions": "history",
+    "history-tags": "history",
+    "proposal-then": "proposals",
 }
 
 

@@ -5,6 +5,7 @@ from django.contrib.auth import views as accounts
 from django.urls import path
 
 from registryui.views import (
+    deletions,
     health,
     history,
     images,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("r/<slug:slug>/compare/", images.compare, name="compare"),
     path("proposals/", proposals.overview, name="proposals"),
     path("proposals/<int:pk>/", proposals.detail, name="proposal"),
+    path("proposals/<int:pk>/plans/<int:plan>/", deletions.plan, name="proposal-then"),
     path("proposals/<int:pk>/items/", review.items, name="proposal-items"),
     path("proposals/<int:pk>/approve/", proposals.approve, name="proposal-approve"),
     path("proposals/<int:pk>/reject/", proposals.reject, name="proposal-reject"),
@@ -67,6 +69,8 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("trash/", runs.trash, name="trash"),
     path("history/", history.overview, name="history"),
+    path("history/deletions/", deletions.deletions, name="history-deletions"),
+    path("history/tags/", deletions.moves, name="history-tags"),
     path("theme/", user.theme, name="theme"),
     path("login/", accounts.LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),

@@ -71,6 +71,7 @@ class TagSighting(Sighting):
                 fields=["repository", "-pushed_at", "id"], name="tag_pushed", condition=models.Q(ended_at=None)
             ),
             models.Index(fields=["repository", "-first_seen", "-id"], name="tag_timeline"),
+            models.Index(fields=["-first_seen", "-id"], name="tag_changes"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -1,20 +1,18 @@
 """The record, for people and for their spreadsheets."""
 
-import csv
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from registryui.models import AuditEntry, Registry
 from registryui.permissions import VIEW, requires
 from registryui.services import audit
-from registryui.views.table import PER_PAGE
+from registryui.views.export import between, exported
+from registryui.views.table import page_of
 
 FIELDS = (
     "id", "at", "actor_name", "action", "object_kind", "object_id", "label", "registry", "plan_digest", "reason",
@@ -57,12 +55,10 @@ WORDS: dict[str, str] = {
 def overview(request: HttpRequest) -> HttpResponseBase:
     """The record, filtered; as a page, CSV or JSON."""
     rows = _filtered(request)
-    match request.GET.get("format"):
-        case "csv":
-            return _stream(_csv(rows), "text/csv; charset=utf-8", "history.csv")
-        case "json":
-            return _stream(_json(rows), "application/json", "history.json")
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    file = exported(request, "history", FIELDS, _values(rows))
+    if file is not None:
+        return file
+    page = page_of(rows, request)
     entries = [
         {
             "entry": entry,
@@ -82,7 +78,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
 
 
 def _filtered(request: HttpRequest) -> QuerySet[AuditEntry]:
-    rows = AuditEntry.objects.order_by("-id")
+    rows = between(request, AuditEntry.objects.order_by("-id"), "at")
     for name in ("actor_name", "registry", "action"):
         value = request.GET.get(name, "").strip()
         if value:
@@ -92,41 +88,6 @@ def _filtered(request: HttpRequest) -> QuerySet[AuditEntry]:
     return rows
 
 
-def _stream(body: Iterator[str], kind: str, name: str) -> HttpResponseBase:
-    response = StreamingHttpResponse(body, content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
 def _values(rows: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
     for entry in rows.iterator(chunk_size=1000):
         yield {field: getattr(entry, field) for field in FIELDS} | {"at": entry.at.isoformat()}
-
-
-class _Line:
-    """What the csv module writes to: gives each line back."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(rows: QuerySet[AuditEntry]) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(FIELDS)
-    for values in _values(rows):
-        values["data"] = json.dumps(values["data"], sort_keys=True)
-        yield writer.writerow([_safe(str(values[field])) for field in FIELDS])
-
-
-def _safe(cell: str) -> str:
-    """Keep a spreadsheet from taking a cell for a formula."""
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
-def _json(rows: QuerySet[AuditEntry]) -> Iterator[str]:
-    yield "["
-    first = True
-    for values in _values(rows):
-        yield ("" if first else ",\n") + json.dumps(values)
-        first = False
-    yield "]\n"

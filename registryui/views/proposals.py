@@ -80,7 +80,7 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
         "sweep": sweep,
         "title": request.POST.get("title") or service.default_title(plan),
         "drawn": drawn,
-        **_shown(plan),
+        **shown(plan),
     }
     return render(request, "propose.html", context)
 
@@ -99,7 +99,7 @@ def _asked(request: HttpRequest, registry: Registry) -> tuple[list[str], bool]:
     return list(dict.fromkeys(ref for ref in ticked if ref)), False
 
 
-def _shown(plan: Plan) -> dict[str, Any]:
+def shown(plan: Plan) -> dict[str, Any]:
     """Return what the page lists of a plan, cut where it would be too long, with the counts of all."""
     delete = plan.delete
     kinds = (
@@ -181,7 +181,7 @@ def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice
         and proposal.registry.last_scan_id != proposal.plan.scan_id,
         "notice": notice,
         **review.summary(proposal, user),
-        **_shown(service.plan_of(proposal)),
+        **shown(service.plan_of(proposal)),
     }
     return render(request, "proposal.html", context, status=status)
 

@@ -61,6 +61,9 @@ PAGES = [
     ("search", [], "get", "viewer"),
     ("trash", [], "get", "viewer"),
     ("history", [], "get", "viewer"),
+    ("history-deletions", [], "get", "viewer"),
+    ("history-tags", [], "get", "viewer"),
+    ("proposal-then", [1, 1], "get", "viewer"),
 ]
 OPEN = {"login", "logout", "healthz", "password_change", "theme"}
 
