@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0014_space'),
+        ('registryui', '0016_policy_guards'),
     ]
 
     operations = [
