@@ -111,7 +111,7 @@ class Registry(models.Model):
     @property
     def needs_control(self) -> bool:
         """Tell whether a cleanup works behind the registry's back, so that pushes and pulls must be under control."""
-        return self.kind.startswith("storage")
+        return self.kind.startswith("storage") or self.kind == "oci-layout"
 
     @property
     def pull_prefix(self) -> str:

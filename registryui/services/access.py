@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 from django.conf import settings
 
 from prune.model.errors import SourceError
+from prune.model.snapshot import SourceKind
 from prune.sources.base import Source
 from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
@@ -16,12 +18,14 @@ from registryui.secrets import decrypt
 IDENTITY = "<token>"
 
 
-def open_registry(registry: Registry) -> Source:
-    """Open the source of a registry with its own credentials; raise ``SourceError`` with what is wrong."""
+def open_registry(registry: Registry, *, anew: bool = False) -> Source:
+    """Open the source of a registry with its own credentials; raise ``SourceError`` with what is wrong. What kind it
+    is, is remembered, unless it is to be found out ``anew``."""
     network = registry.source.startswith(("http://", "https://"))
     return open_source(
         registry.source,
         access=access_of(registry),
+        kind=cast(SourceKind, registry.kind) if registry.kind and not anew else None,
         concurrency=registry.concurrency if network else None,
         repositories=registry.chosen_repositories if network else "",
     )

@@ -9,21 +9,14 @@ from django.db import transaction
 
 from prune.model.errors import PruneError
 from prune.sources.base import Source
+from prune.sources.docker_engine.source import DockerEngine
+from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import Found, RegistryV2
 from registryui.models import Registry
 from registryui.services import audit, control, in_use
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
-
-KINDS = {
-    "storage-v2": "V2 storage",
-    "storage-v1": "V1 storage",
-    "registry-v2": "registry API",
-    "registry-v1": "V1 registry API",
-    "oci-layout": "OCI layout",
-    "docker-engine": "Docker Engine",
-}
-
+from registryui.services.kinds import words_of
 
 #: Settings that say how a registry is held, and so how it is given back.
 CONTROL = ("control", "control_container", "control_mode", "control_engine", "control_url", "control_commands")
@@ -36,16 +29,19 @@ def check(registry: Registry) -> tuple[str, str, str]:
     Raises ``NotNow`` with what is wrong.
     """
     try:
-        opened = open_registry(registry)
-        if not isinstance(opened, RegistryV2):
-            return opened.name, opened.kind, f"{opened.name} can be read: {KINDS[opened.kind]}."
+        opened = open_registry(registry, anew=True)
+        what = words_of(opened.kind).name
+        if isinstance(opened, DockerEngine):
+            return opened.name, opened.kind, f"{opened.name} can be reached: {opened.test()}."
+        if not isinstance(opened, RegistryV2 | RegistryV1):
+            return opened.name, opened.kind, f"{opened.name} can be read: {what}."
         found = opened.test()
     except PruneError as error:
         raise NotNow(str(error)) from None
     registry.server, registry.abilities = _seen(found)
     lists = "lists its repositories" if found.catalog else "does not list its repositories, so name them"
     cannot = [one.means for one in found.abilities if one.has is False and one.name in ("write", "delete")]
-    said = f"{opened.name} can be reached: {KINDS[opened.kind]}; it {lists}."
+    said = f"{opened.name} can be reached: {what}; it {lists}."
     return opened.name, opened.kind, " ".join([said, *cannot])
 
 

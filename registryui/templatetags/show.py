@@ -1,5 +1,6 @@
 """How bytes, times and digests look."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,11 +9,14 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from prune.drawing.dot import human
 from prune.model.digest import short as shortened
+from registryui.models import Run
+from registryui.services.kinds import Words, words_of
 
 register = template.Library()
 
@@ -29,6 +33,32 @@ def size(number: int | None) -> SafeString | str:
 def short(digest: str) -> str:
     """Show the first 12 digits of a digest or id."""
     return shortened(digest)
+
+
+@register.filter
+def kind_words(kind: str) -> Words:
+    """Return what the pages say of a kind of registry."""
+    return words_of(kind)
+
+
+@register.filter
+def told(text: str, values: Mapping[str, Any] | None = None) -> SafeString:
+    """Show a sentence: `code` and **what matters** in it are set off, and ``{names}`` replaced by ``values``."""
+    marked = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text)))
+    return format_html(marked, **(values or {"nothing": ""}))
+
+
+@register.simple_tag
+def undoing(run: Run) -> SafeString:
+    """Say how and until when a cleanup can be undone."""
+    until = date_format(timezone.localtime(run.trash_until), "j F Y, H:i") if run.trash_until else ""
+    return told(words_of(run.registry.kind).undo, {"until": until})
+
+
+@register.simple_tag
+def emptying(run: Run) -> SafeString:
+    """Say what happens when the trash of a cleanup is emptied."""
+    return told(words_of(run.registry.kind).emptying, {"size": size(run.freed_bytes)})
 
 
 _SPANS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))

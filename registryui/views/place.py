@@ -1,4 +1,4 @@
-"""Where a registry is: an address in one line, or a bucket in fields of its own."""
+"""Where a registry is: an address or a path in one line, or a bucket in fields of its own."""
 
 from typing import Any
 
@@ -9,8 +9,12 @@ from prune.model.errors import PruneError
 from prune.sources.stores.objects.address import OPTIONS, SCHEMES, Address, parse_address
 
 ADDRESS = "address"
+#: Places that are said in one line, with what stands before it in a source.
+LINES = {ADDRESS: "", "oci": "oci:", "docker": "docker:"}
 PLACES = {
     ADDRESS: "An address or a folder",
+    "oci": "An OCI image layout",
+    "docker": "A Docker Engine",
     "s3": "A bucket: S3, or what speaks its language",
     "gs": "A bucket: Google Cloud Storage",
     "az": "A container: Azure Blob Storage",
@@ -44,6 +48,13 @@ class PlaceForm(forms.Form):
     def fill(self, source: str) -> None:
         """Show a source in the fields of its place."""
         self.fields["source"].required = False  # it may come from the other fields
+        self.fields["source"].label = _by_place(address="Address", oci="Folder", docker="Engine")
+        self.fields["source"].help_text = _by_place(
+            address="https://registry.example.com, https://registry.example.com/repository, or storage:/path",
+            oci="Of the worker's machine, with index.json and blobs in it, as skopeo and buildah write it.",
+            docker="unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. Whoever may speak "
+            "to an engine is master of its machine: the worker then is.",
+        )
         self.fields["username"].label = _by_place(address="User name", s3="Access key ID", az="Storage account")
         self.fields["new_password"].label = _by_place(
             address="Password or token",
@@ -56,6 +67,9 @@ class PlaceForm(forms.Form):
             self.fields["new_password"].help_text,
             "A bucket at the cloud itself needs none where the worker's machine has a role that may use it.",
         )
+        for place, before in LINES.items():
+            if before and source.startswith(before):
+                self.initial.update(place=place, source=source.removeprefix(before))
         if not source.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
             return
         address = parse_address(source)
@@ -65,9 +79,12 @@ class PlaceForm(forms.Form):
     def put_together(self, cleaned: dict[str, Any]) -> None:
         """Make the source out of the fields of a bucket, or say what is wrong with them."""
         scheme = cleaned.get("place") or ADDRESS
-        if scheme == ADDRESS:
-            if not cleaned.get("source"):
+        if scheme in LINES:
+            line = cleaned.get("source") or ""
+            if not line and scheme != "docker":
                 self.add_error("source", "Say where the registry is.")
+            # Whoever writes the whole source means the same.
+            cleaned["source"] = LINES[scheme] + line.removeprefix(LINES[scheme])
             return
         options = {name: cleaned.get(name) or "" for name in ("endpoint", "region") if name in OPTIONS[scheme]}
         bucket, prefix = (cleaned.get("bucket") or "").strip(), (cleaned.get("folder") or "").strip().strip("/")

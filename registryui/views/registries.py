@@ -124,7 +124,6 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "in_use_places": "One a line: docker: or docker:tcp://HOST:PORT, kubernetes: or kubernetes:https://HOST. "
             "What cannot be asked, or was long ago, is taken as in use by rules with in_use.",
             "slug": "Used in addresses.",
-            "source": "https://registry.example.com, https://registry.example.com/repository, or storage:/path",
             "username": "Or <token>, when what follows is an identity token.",
             "run_on_approval": "Otherwise an admin starts each cleanup.",
             "control_statement": "Stands for every run; goes on the record. Empty: whoever starts one says it then.",
@@ -314,7 +313,6 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         **ticks(request, registry, [row.name for row in table], request.GET.urlencode()),
         "scan": Scan.objects.filter(registry=registry).first(),
         "share": _share(registry),
-        "kind": service.KINDS.get(registry.kind, registry.kind),
     }
     return render(request, "registry.html", context)
 

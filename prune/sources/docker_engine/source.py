@@ -49,6 +49,10 @@ class DockerEngine:
         """See ``Source``. All or nothing: an engine that fails in between raises ``SourceError``."""
         return self.run(lambda api: _Scan(self, api, known, report).run())
 
+    def test(self) -> str:
+        """Return what answers, with its version; raise ``SourceError`` when none does."""
+        return f"Docker Engine {self.run(lambda api: str(api.version()['Version']))[:40]}"
+
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Not possible: an engine hands out whole images only. Raises ``Unreadable``."""
         raise Unreadable("cannot be read from a Docker Engine by itself")

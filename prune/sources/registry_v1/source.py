@@ -54,13 +54,20 @@ class RegistryV1:
                 repositories=dict(sorted(found.items())),
                 images=dict(sorted(reader.images.items())),
                 problems=tuple(sorted(set(reader.problems))),
-                partial=bool(self.connection.within) or repositories is not None,
+                partial=bool(self.connection.within or self.connection.chosen) or repositories is not None,
             )
 
         return self.connection.run(work)
 
     async def _names(self, reader: Reader) -> list[str]:
-        return [full_name(self.connection.within)] if self.connection.within else await reader.search()
+        """Return which repositories to read: those named, those below a prefix that is named, or all."""
+        chosen = self.connection.chosen
+        named = [full_name(name) for name in (self.connection.within, *chosen) if name and not name.endswith("/")]
+        prefixes = tuple(name for name in chosen if name.endswith("/"))
+        if named and not prefixes:
+            return named
+        found = await reader.search()
+        return [*named, *(name for name in found if not prefixes or name.startswith(prefixes))]
 
     def read_blob(self, digest: str, limit: int) -> bytes:
         """Return the layer of the image with that id; see ``Source``."""
