@@ -29,6 +29,7 @@ if [ "$purpose" = test ]; then
     need htpasswd apache2-utils
     need chromium chromium
     need dockerd docker.io
+    need redis-server redis-server
     # Its programs lie in a folder for each version, beside the PATH.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -53,6 +54,11 @@ def add_control(parser: ArgumentParser) -> None:
         help="keep pushes out meanwhile: docker:NAME[,mode=stop|readonly], probe:URL or command:FILE",
     )
     parser.add_argument(
+        "--flush-redis",
+        metavar="URL",
+        help="clear the registry's cache in Redis afterwards: redis://HOST[:PORT][/NUMBER], PRUNE_REDIS_PASSWORD",
+    )
+    parser.add_argument(
         "--registry-gc",
         action="store_true",
         help="let the registry's own garbage collection remove the blobs, for good (with --control docker:NAME)",
@@ -77,6 +83,13 @@ def run(options: Namespace) -> int:
         if not isinstance(control, DockerControl):
             raise UsageError("--registry-gc needs the registry's container: --control docker:NAME.")
         collector = DockerCollector(control)
+    clearing = None
+    if options.flush_redis:
+        from prune.reclaim.control.base import Stated
+        from prune.reclaim.control.cache import Clearing, RedisCache
+
+        cache = RedisCache(options.flush_redis, os.environ.get("PRUNE_REDIS_PASSWORD", ""))
+        control = clearing = Clearing(control or Stated(options.registry_stopped or ""), cache)
     plan = read_plan_file(options.plan)
     source = open_chosen(options)
     if not options.yes:
@@ -126,6 +139,10 @@ def run(options: Namespace) -> int:
             print_table([(skipped.item, skipped.reason) for skipped in outcome.skipped])
     if outcome.message:
         say(outcome.message)
+    if clearing is not None and clearing.problem:
+        say(clearing.problem)
+    elif outcome.control and not outcome.restarted and clearing is None and outcome.freed_bytes:
+        say("Restart the registry if it keeps a cache of blobs: it may believe in some that are gone.")
     return {"done": 0, "partial": 5}.get(outcome.state, 1) if outcome.came_back else 1
 
 

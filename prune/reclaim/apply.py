@@ -273,6 +273,7 @@ class _Run:
             control=held.control.kind if held is not None else "",
             held_seconds=held.seconds if held is not None and held.control.changes else None,
             came_back=held is None or not held.problem,
+            restarted=held is not None and held.control.restarts,
         )
 
     def _all_skipped(self) -> tuple[Skipped, ...]:

@@ -14,8 +14,9 @@ class Outcome(msgspec.Struct, frozen=True):
     """``done`` counts items of the plan; ``freed_bytes`` what left the registry's folders, in data and layer
     files. ``trash`` is where it lies now, ``None`` when it was given back at once. ``control`` is the kind of control
     that the registry was under, ``held_seconds`` how long nobody could push (``None`` when the registry was not ours
-    to hold), ``came_back`` whether it is as it was. ``verified`` is what a look at everything that stays found
-    afterwards; ``None`` when the run did not come so far."""
+    to hold), ``came_back`` whether it is as it was, ``restarted`` whether its process is a new one, with an
+    empty cache. ``verified`` is what a look at everything that stays found afterwards; ``None`` when the run did
+    not come so far."""
 
     run: str
     plan_digest: str
@@ -28,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):
     control: str = ""
     held_seconds: float | None = None
     came_back: bool = True
+    restarted: bool = False
     verified: Verified | None = None
 
 

@@ -61,6 +61,8 @@ class Registry(models.Model):
     control_engine = models.CharField(max_length=200, blank=True)
     control_url = models.CharField(max_length=300, blank=True)
     control_commands = models.TextField(blank=True)
+    cache_url = models.CharField(max_length=300, blank=True)
+    cache_password = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
     registry_collects = models.BooleanField(default=False)
     window_minutes = models.PositiveSmallIntegerField(
         default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]

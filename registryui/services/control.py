@@ -8,16 +8,18 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from prune.model.errors import PruneError, Refused, UsageError
+from prune.model.errors import PruneError, Refused, SourceError, UsageError
 from prune.reclaim.apply import storage_of
 from prune.reclaim.collection.docker import DockerCollector
 from prune.reclaim.control.base import Control, DidNotComeBack, Former, Note, Stated
+from prune.reclaim.control.cache import Clearing, RedisCache
 from prune.reclaim.control.command import Command, Commands
 from prune.reclaim.control.docker import DockerControl
 from prune.reclaim.control.hold import forget, put_right
 from prune.reclaim.control.probe import Probe
 from prune.reclaim.journal import LOCK
 from registryui.models import Registry, Run
+from registryui.secrets import decrypt
 from registryui.services import audit
 from registryui.services.access import access_of, open_registry
 from registryui.services.errors import NotNow
@@ -50,6 +52,23 @@ def control_of(registry: Registry, statement: str = "") -> Control:
     return Stated(statement)
 
 
+def cache_of(registry: Registry) -> RedisCache | None:
+    """Return the cache of a registry outside of its process; raise ``PruneError`` with what is wrong."""
+    if not registry.cache_url.strip():
+        return None
+    try:
+        password = decrypt(registry.cache_password)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return RedisCache(registry.cache_url.strip(), password)
+
+
+def watched(registry: Registry, run: Run | None, statement: str = "") -> "Watched":
+    """Return the control of a registry for a run: one that the pages show, and that clears the cache."""
+    chosen, cache = control_of(registry, statement), cache_of(registry)
+    return Watched(Clearing(chosen, cache) if cache is not None else chosen, registry, run)
+
+
 def collector_of(registry: Registry) -> DockerCollector | None:
     """Return the garbage collection of a registry where it removes the blobs, ``None`` where we do."""
     chosen = control_of(registry) if registry.collects else None
@@ -76,6 +95,12 @@ def test(registry: Registry) -> str:
     if isinstance(control, Command):
         return f"Its commands are understood: {control.words}. They were not run."
     return ""
+
+
+def test_cache(registry: Registry) -> str:
+    """Ask the cache of a registry whether it is there; return a sentence, empty where there is none."""
+    cache = cache_of(registry)
+    return cache.test() if cache is not None else ""
 
 
 class Watched:
@@ -115,6 +140,11 @@ class Watched:
         if self.changes:
             with _logged():
                 mark_back(self.registry, "")
+
+    @property
+    def cache_problem(self) -> str:
+        """Return why the cache of the registry could not be cleared, empty when it was or there is none."""
+        return self.control.problem if isinstance(self.control, Clearing) else ""
 
     def _lost(self, problem: str) -> None:
         row = Registry.objects.get(pk=self.registry.pk)
@@ -164,7 +194,7 @@ def put_all_right() -> int:
         try:
             store = storage_of(open_registry(registry)).store
             with store.lock(LOCK):
-                put_right(Watched(control_of(registry), registry, registry.held_run), store)
+                put_right(watched(registry, registry.held_run), store)
                 mark_back(registry, "after an interruption")
             found += 1
         except DidNotComeBack as error:

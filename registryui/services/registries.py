@@ -22,6 +22,10 @@ from registryui.services.kinds import words_of
 CONTROL = ("control", "control_container", "control_mode", "control_engine", "control_url", "control_commands")
 
 
+#: What scans and runs write, never a form.
+WORKERS = ("held_", "last_scan", "created_at", "id")
+
+
 def check(registry: Registry) -> tuple[str, str, str]:
     """Open a registry as it was filled in; return its normalised source, its kind, and a sentence about it. What it
     can do is put onto ``registry``.
@@ -61,7 +65,7 @@ def check_control(registry: Registry) -> str:
     """Look whether a registry could be brought under control; return a sentence, raise ``NotNow`` with what is
     wrong. Nothing is touched."""
     try:
-        return control.test(registry)
+        return f"{control.test(registry)} {control.test_cache(registry)}".strip()
     except PruneError as error:
         raise NotNow(str(error)) from None
 
@@ -84,7 +88,10 @@ def change(actor: User | None, registry: Registry) -> Registry:
         if old.held_since is not None and _how_held(old) != _how_held(registry):
             raise NotNow("This registry is held at the moment, and has to be given back as it was taken: wait.")
         before = _facts(old)
-        registry.save()
+        # What the worker writes meanwhile is not ours to put back.
+        registry.save(
+            update_fields=[f.name for f in Registry._meta.concrete_fields if not f.name.startswith(WORKERS)]
+        )
         in_use.keep_places(registry)
         after = _facts(registry)
         changed: dict[str, Any] = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
@@ -92,6 +99,8 @@ def change(actor: User | None, registry: Registry) -> Registry:
             changed["password"] = "changed"  # noqa: S105  # that it changed is for the record, what it is for nobody
         if old.client_key != registry.client_key:
             changed["client_key"] = "changed"
+        if old.cache_password != registry.cache_password:
+            changed["cache_password"] = "changed"  # noqa: S105  # likewise
         if changed:
             audit.record(actor, audit.Action.REGISTRY_CHANGED, registry, registry=registry.slug, changed=changed)
     return registry
@@ -117,6 +126,7 @@ def _facts(registry: Registry) -> dict[str, Any]:
             "run_on_approval",
             *CONTROL,
             "window_minutes",
+            "cache_url",
             "registry_collects",
             "required_approvals",
             "grace_hours",

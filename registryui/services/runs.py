@@ -134,12 +134,10 @@ def _apply(run: Run, lease: Lease) -> None:
     source = open_registry(run.registry)
     plan = read_plan(bytes(run.plan.body))
     registry = run.registry
-    chosen = None
-    if registry.sees_to_control:
-        chosen = control.Watched(control.control_of(registry), registry, run)
     depth: Depth = "sizes"
     if registry.verify_depth in DEPTHS:
         depth = registry.verify_depth
+    chosen = control.watched(registry, run, run.stopped_reason) if registry.needs_control else None
     outcome = apply(
         source,
         plan,
@@ -157,6 +155,8 @@ def _apply(run: Run, lease: Lease) -> None:
     run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
     run.message = outcome.message
     run.held_seconds = outcome.held_seconds
+    if chosen is not None and chosen.cache_problem:
+        run.message = f"{run.message} {chosen.cache_problem}".strip()
     if outcome.verified is not None:
         run.verified = msgspec.to_builtins(outcome.verified)
         run.verified["missing"] = run.verified["missing"][:MOST_SKIPPED]

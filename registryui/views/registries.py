@@ -27,6 +27,8 @@ from registryui.views.user import person
 
 #: Settings for a registry's API, besides those of its place.
 API = ("chosen_repositories", "client_certificate", "new_client_key", "allowed_hosts", "concurrency")
+#: Beside those that begin with ``control``.
+ABOUT_CONTROL = ("window_minutes", "registry_collects", "cache_url", "new_cache_password")
 
 
 class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
@@ -45,6 +47,13 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "code"}),
         help_text="In PEM, without a password. Kept encrypted and never shown; empty keeps the one that is there.",
+    )
+    new_cache_password = forms.CharField(
+        label="Password of Redis",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Kept encrypted and never shown. Leave it empty to keep the one that is there.",
     )
 
     class Meta:
@@ -78,6 +87,8 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "control_commands",
             "registry_collects",
             "window_minutes",
+            "cache_url",
+            "new_cache_password",
             "verify_depth",
         ]
         widgets = {
@@ -113,6 +124,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "control_commands": "Commands",
             "registry_collects": "The registry's own garbage collection removes the blobs",
             "window_minutes": "Longest time (minutes)",
+            "cache_url": "Its cache in Redis",
             "run_on_approval": "Start when approved",
             "required_approvals": "Approvals needed",
             "grace_hours": "Grace (hours)",
@@ -134,6 +146,8 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "addresses can be reached.",
             "control_commands": "YAML: stop: [program, argument, …], start: […], and if you like check: […] (exit "
             "code 0 when nobody can push) and seconds: 60. No shell reads them; they run as the worker does.",
+            "cache_url": "redis://[USER@]HOST[:PORT][/NUMBER], if the registry keeps one: what it knows of blobs is "
+            "cleared before it comes back.",
             "registry_collects": "It is tried first, and not run when it would remove anything besides the plan. "
             "What it removed cannot be brought back. Otherwise blobs go to the trash, and can be.",
             "window_minutes": "After it the cleanup pauses, the registry comes back, and the cleanup can be gone on "
@@ -200,6 +214,10 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             control.control_of(chosen)
         except PruneError as error:
             self.add_error(field.get(chosen.control, "control"), str(error))
+        try:
+            control.cache_of(Registry(cache_url=cleaned.get("cache_url") or ""))
+        except PruneError as error:
+            self.add_error("cache_url", str(error))
         return cleaned
 
     def clean_chosen_repositories(self) -> str:
@@ -222,10 +240,12 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             self.instance.client_key = encrypt(self.cleaned_data["new_client_key"])
         if not self.instance.client_certificate.strip():
             self.instance.client_key = ""
+        if self.cleaned_data["new_cache_password"]:
+            self.instance.cache_password = encrypt(self.cleaned_data["new_cache_password"])
 
 
 def _about_control(field: forms.BoundField) -> bool:
-    return field.name.startswith("control") or field.name in ("window_minutes", "registry_collects")
+    return field.name.startswith("control") or field.name in ABOUT_CONTROL
 
 
 def of_slug(slug: str) -> Registry:
@@ -369,7 +389,7 @@ def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
         try:
             if "check" in request.POST:
                 messages.success(request, service.check(form.instance)[2])
-                if form.instance.control != Registry.Control.STATED:
+                if form.instance.control != Registry.Control.STATED or form.instance.cache_url:
                     messages.success(request, service.check_control(form.instance))
             else:
                 actor = person(request)

@@ -9,8 +9,10 @@ from prune.reclaim.control.hold import hold as holding
 from prune.reclaim.journal import LOCK
 from prune.sources.stores.disk import DiskStore
 from registryui.models import AuditEntry, Registry, Run
+from registryui.secrets import decrypt
 from registryui.services import audit, control, proposals, registries
 from registryui.services.errors import NotNow
+from tests.servers import free_port
 from tests.web.test_proposals import propose, root, work
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +37,10 @@ def carried_out(people, registry) -> Run:
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
     work()
     return Run.objects.filter(proposal=proposal).latest("pk")
+
+
+def fields_of(registry: Registry) -> dict:
+    return {field.attname: getattr(registry, field.attname) for field in Registry._meta.concrete_fields}
 
 
 def actions() -> list[str]:
@@ -147,6 +153,7 @@ FORM = {
         ({"control": "probe", "control_url": "storage:/x"}, "not the address of a registry"),
         ({"control": "command", "control_commands": "stop: [x]\nstart: [x]"}, "Select a valid choice"),
         ({"control": "docker", "control_container": "main", "window_minutes": 0}, "greater than or equal to 1"),
+        ({"cache_url": "http://me:secret@host"}, "no address of a Redis"),
         ({"control": "stated", "run_on_approval": "on"}, "Say why nobody can push"),
     ],
 )
@@ -173,6 +180,37 @@ def test_commands_need_the_word_of_the_machines_operator(operated, people, setti
     assert run.state == "failed"
     assert "REGISTRYUI_ALLOW_COMMANDS" in run.message
     assert not operated.flag.exists()
+
+
+def test_a_form_does_not_forget_that_it_is_held(operated):
+    stale = Registry.objects.get()
+    Registry.objects.update(held_since="2026-01-01T00:00Z", held_words="x")
+    stale.title = "Another"
+    registries.change(None, stale)
+    row = Registry.objects.get()
+    assert (row.title, row.held_words) == ("Another", "x")
+    assert row.held_since is not None
+
+
+def test_a_cache_that_cannot_be_cleared_is_said_and_keeps_nothing_back(operated, people):
+    registries.change(None, Registry(**{**fields_of(operated), "cache_url": f"redis://127.0.0.1:{free_port()}"}))
+    run = carried_out(people, operated)
+    assert run.state == "done"
+    assert "Clear the registry's cache by hand" in run.message
+    assert not operated.flag.exists()
+    assert Registry.objects.get().held_since is None
+
+
+def test_the_password_of_a_cache_is_written_and_never_shown(seed, client_of):
+    given = {"cache_url": "redis://127.0.0.1:1/2", "new_cache_password": "between-us"}
+    client_of("admin").post("/r/seed/change/", {**FORM, "source": seed.source, "control_statement": "x", **given})
+    seed.refresh_from_db()
+    assert decrypt(seed.cache_password) == "between-us"
+    assert "between-us" not in client_of("admin").get("/r/seed/change/").content.decode()
+    assert (
+        AuditEntry.objects.filter(action="registry.changed").latest("id").data["changed"]["cache_password"]
+        == "changed"
+    )
 
 
 def test_testing_the_connection_tells_whether_it_could_be_held(seed, client_of, tmp_path):
