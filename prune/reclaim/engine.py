@@ -6,6 +6,7 @@ Before that the images are saved, as `docker save` does, for there is no other w
 """
 
 import os
+import re
 import time
 from typing import Any
 
@@ -20,15 +21,16 @@ from prune.plan.drift import Skipped
 from prune.plan.engine import names_of, removal_order, still_holds
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_of
 from prune.reclaim.outcome import Outcome, Restored
-from prune.reclaim.saved_images import load_images, save_images
+from prune.reclaim.saved_images import ids_in, load_images, save_images
 from prune.reclaim.steps import Step
 from prune.sources.base import Progress, Report
 from prune.sources.docker_engine.client import why
 from prune.sources.docker_engine.source import GOING, DockerEngine, containers_by_image
 from prune.sources.stores.disk import DiskStore
 
-#: The file in a run's trash that holds the images.
+#: The file in a run's trash that holds the images; after an interruption there may be more.
 SAVED = "images.tar"
+_STRAYED = "its name was given to another image a moment ago"
 
 
 def engine_state(source: DockerEngine) -> DiskStore:
@@ -98,12 +100,15 @@ class _Run:
         return Outcome(self.journal.run, self.plan.digest(), state, counts, skipped, freed, folder, message)
 
     def _save(self, images: tuple[ImageItem, ...], snapshot: Snapshot) -> None:
-        """Put a copy of what goes into the trash, once for the run: what went before an interruption is in it."""
-        path = self.journal.trash(SAVED)
-        if self.store.kind(path) is None:
-            self.report(Progress("saving the images that go", 0, len(images)))
-            target = os.path.join(self.store.root, path)
-            self.source.run(lambda api: save_images(api, [image.id for image in images], snapshot, target))
+        """Put a copy of what goes into the trash. One that an interrupted run made stays, for what went since is in
+        it alone; what it does not hold, because it could not go then, gets a copy of its own."""
+        copies = saved_copies(self.store, self.journal)
+        held = {id_ for path in copies for id_ in ids_in(path)}
+        missing = [image.id for image in images if image.id not in held]
+        if missing:
+            self.report(Progress("saving the images that go", 0, len(missing)))
+            target = os.path.join(self.store.root, self.journal.trash(_copy_name(len(copies))))
+            self.source.run(lambda api: save_images(api, missing, snapshot, target))
 
     # ---- deleting -----------------------------------------------------------------------------------------
 
@@ -141,12 +146,17 @@ class _Run:
             # It gets a name to be taken away by: whoever names it in between keeps it.
             names = [f"{GOING}:{short(item.id)}"]
             api.tag(item.id, GOING, short(item.id), force=True)
+        only = _only_tag(names)
         # Tags first: the engine takes the digests of the same repository along.
         for name in sorted(names, key=lambda name: "@" in name):
             planned = not name.startswith(f"{GOING}:")
+            step = _step(name, item.id, counts=int(planned))
             if "@" in name and not self._points_at(api, name, item.id):
-                self._did(_step(name, item.id))
-            elif not self._remove_name(api, _step(name, item.id, counts=int(planned)), tell=planned):
+                self._did(step)
+            elif not self._points_at(api, name, item.id):
+                self._skip(name, _STRAYED)
+                break
+            elif not self._remove_name(api, step, by=item.id if planned and name == only else name, tell=planned):
                 break
         if _found(api, item.id) is None:
             self._did(image)
@@ -161,6 +171,8 @@ class _Run:
         if users:
             return f"the container {users[0]} uses it now"
         others = [*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ())]
+        if any("@" not in name and name not in others for name in names):
+            return _STRAYED
         news = [name for name in others if name not in names and not name.startswith(f"{GOING}:")]
         return f"it is also known as {news[0]} now" if news else ""
 
@@ -168,12 +180,12 @@ class _Run:
         found = _found(api, name)
         return found is not None and found["Id"] == id_
 
-    def _remove_name(self, api: APIClient, step: Step, *, tell: bool = True) -> bool:
-        """Take one name away; tell whether that went well."""
+    def _remove_name(self, api: APIClient, step: Step, *, by: str = "", tell: bool = True) -> bool:
+        """Take one name away, or with ``by`` an image by its id; tell whether that went well."""
         if tell:
             self._intend(step)
         try:
-            api.remove_image(step.item, force=False, noprune=True)
+            api.remove_image(by or step.item, force=False, noprune=True)
         except ImageNotFound:
             self._skip(step.item, "it is gone already")
             return False
@@ -198,6 +210,35 @@ class _Run:
 
     def _skip(self, item: str, reason: str) -> None:
         self.skipped.append(Skipped(item, reason))
+
+
+def _only_tag(names: list[str]) -> str:
+    """Return the tag in ``names`` when it is the only one and all digests are of its repository; else nothing.
+
+    Such an image can be taken away by its id: the engine refuses that as soon as it has a second tag, and should the
+    tag have been given to another image a moment ago, that one keeps it.
+    """
+    tags = [name for name in names if "@" not in name]
+    if len(tags) != 1:
+        return ""
+    repository = tags[0].rpartition(":")[0]
+    return tags[0] if all(name.partition("@")[0] == repository for name in names if "@" in name) else ""
+
+
+def _copy_name(number: int) -> str:
+    return SAVED if number == 0 else f"{SAVED.removesuffix('.tar')}-{number + 1}.tar"
+
+
+#: Whether a file in a trash is such a copy.
+is_saved_copy = re.compile(r"images(?:-\d+)?\.tar").fullmatch
+
+
+def saved_copies(store: DiskStore, journal: Journal) -> list[str]:
+    """Return the files in which a run saved images, the first first."""
+    found: list[str] = []
+    while store.kind(path := journal.trash(_copy_name(len(found)))) is not None:
+        found.append(os.path.join(store.root, path))
+    return found
 
 
 def _step(name: str, id_: str, counts: int = 1) -> Step:
@@ -252,7 +293,8 @@ def _bring_back(
     tags = [step for step in record.moved.values() if step.kind == "tag"]
     if any(_found(api, step.item) is None for step in images):
         report(Progress("loading images", 0, len(images)))
-        load_images(api, os.path.join(store.root, journal.trash(SAVED)))
+        for path in saved_copies(store, journal) or [os.path.join(store.root, journal.trash(SAVED))]:
+            load_images(api, path)
     done, skipped = 0, []
     for step in images:
         if _found(api, step.item) is None:

@@ -45,7 +45,7 @@ def save_images(api: APIClient, ids: Sequence[str], snapshot: Snapshot, target: 
             _stream(api, list(wanted), file)
             file.flush()
             os.fsync(file.fileno())
-        missing = set(ids) - _ids_in(temporary)
+        missing = set(ids) - ids_in(temporary)
         if missing:
             raise SourceError(f"The copy that the engine made does not hold {min(missing)}; nothing was deleted.")
         os.rename(temporary, target)
@@ -77,7 +77,7 @@ def _stream(api: APIClient, ids: list[str], file: Any) -> None:
             file.write(chunk)
 
 
-def _ids_in(path: str) -> set[str]:
+def ids_in(path: str) -> set[str]:
     """Return the ids of the images in a file, each with all its layers; those of engines with the containerd store
     are digests of manifests."""
     found: set[str] = set()

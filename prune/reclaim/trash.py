@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from prune.model.digest import HEX_LENGTH
 from prune.model.errors import Refused
-from prune.reclaim.engine import SAVED, engine_state
+from prune.reclaim.engine import engine_state, is_saved_copy
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
 from prune.reclaim.registry import state_of
@@ -85,7 +85,7 @@ def discard(journal: Journal) -> int:
             continue
         for path, stat in store.files(folder):
             parent, _, name = path.rpartition("/")
-            if name in ("data", "layer", SAVED) or parent in layout_blobs:
+            if name in ("data", "layer") or parent in layout_blobs or is_saved_copy(name):
                 size += stat.size
         store.remove(folder)
     journal.add(Line("emptied", int(time.time()), bytes=size))

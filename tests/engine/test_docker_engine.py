@@ -219,6 +219,75 @@ def test_a_name_given_after_the_last_look_keeps_its_image(filled, monkeypatch):
     assert not any(name.startswith("registryui") for name in filled.names())
 
 
+@pytest.mark.parametrize("refs", [("other:1",), ("app:2", "app:latest", "hub:5000/team/app:2")])
+def test_a_name_given_to_another_image_after_the_last_look_keeps_that_one(filled, monkeypatch, refs):
+    """As on a machine where images are built: the name is on a fresh image now, of which nobody has a copy."""
+    source, plan = plan_of(filled, *refs)
+    built = []
+
+    def build():
+        if not built:
+            built.append(filled.build("FROM base:1\nCOPY fresh /fresh\n", refs[-1], fresh=b"fresh"))
+
+    after_the_last_look(monkeypatch, build)
+    outcome = apply(source, plan, stopped=None)
+    assert filled.names()[refs[-1]] == built[0]
+    assert filled.client.containers.run(refs[-1], "/bin/true", network_mode="host") == b""
+    assert outcome.state in ("done", "partial")
+
+
+def test_a_name_given_to_another_image_while_the_copy_is_made_keeps_both(filled, monkeypatch):
+    """Saving takes minutes where images are large."""
+    old = filled.id("other:1")
+    source, plan = plan_of(filled, "other:1", "app:latest")
+    saving = engine_runs.save_images
+
+    def slowly(*arguments):
+        saving(*arguments)
+        filled.build("FROM base:1\nCOPY fresh /fresh\n", "other:1", fresh=b"fresh")
+
+    monkeypatch.setattr(engine_runs, "save_images", slowly)
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "partial"
+    assert filled.id("other:1") != old
+    assert old in filled.ids()
+    assert "app:latest" not in filled.names()
+    assert {skipped.item for skipped in outcome.skipped} == {"other:1", old}
+
+
+def test_what_could_not_go_at_first_is_saved_before_it_goes(filled, monkeypatch):
+    """A container held it when the run began, and is gone when the run goes on."""
+    before = inspected(filled)
+    source, plan = plan_of(filled, "other:1", "app", "hub:5000/team/app:2")
+    container = filled.client.containers.create("other:1", name="sleeper", network_mode="host")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_runs._Run, "_remove_name", interrupting(engine_runs._Run._remove_name))
+        with pytest.raises(KeyboardInterrupt):
+            apply(source, plan, stopped=None)
+    assert "other:1" in filled.names()
+    container.remove()
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "done"
+    assert "other:1" not in filled.names()
+    restored = restore(source, outcome.run)
+    assert (restored.state, restored.skipped) == ("done", ())
+    assert inspected(filled) == before
+    assert empty_trash(source, older_than=None, now=int(time.time())).freed_bytes > 9000
+
+
+def interrupting(method):
+    """Do it once, and be interrupted when it is to be done again."""
+    left = [1]
+
+    def call(*arguments, **options):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return method(*arguments, **options)
+
+    return call
+
+
 def test_sweeping_takes_what_has_no_name_and_is_old_enough(filled):
     nameless = {image["Id"] for image in filled.api.images(filters={"dangling": True})}
     assert nameless
