@@ -235,12 +235,13 @@ class _Judge:
         held = held_blobs(staying, snapshot.manifests)
         planned_links = {(link.repository, link.digest) for link in self.plan.delete.layer_links}
         named = held_blobs((m.digest for m in self.plan.delete.manifests), snapshot.manifests)
+        # A plan holds every link to a blob that goes: another one came since, whatever a clock says.
         fresh = {
             digest
             for name, repository in snapshot.repositories.items()
             if name not in self.plan.delete.repositories
-            for digest, time in repository.layer_links.items()
-            if time is not None and time > self.limit and (name, digest) not in planned_links
+            for digest in repository.layer_links
+            if (name, digest) not in planned_links
         }
         for item in self.plan.delete.blobs:
             blob = (snapshot.blobs or {}).get(item.digest)
@@ -270,8 +271,12 @@ class _Judge:
             if link.repository not in needed:
                 staying = {*repository.revisions, *repository.tags.values()} - going.get(link.repository, set())
                 needed[link.repository] = held_blobs(staying, self.snapshot.manifests)
+            time = repository.layer_links[link.digest]
             if link.digest in gone or (
-                self.plan.request.sweep and self.snapshot.complete and link.digest not in needed[link.repository]
+                self.plan.request.sweep
+                and self.snapshot.complete
+                and link.digest not in needed[link.repository]
+                and (time is None or time <= self.limit)
             ):
                 found.append(link)
         return tuple(found)

@@ -167,7 +167,16 @@ class _Comparing:
             else:
                 there[digest] = new.size
         self._named(bad)
+        self._pushed(needed)
         return self._result(there, frozenset(broken))
+
+    def _pushed(self, needed: set[Digest]) -> None:
+        """Find images that were pushed while things moved, and count on what was moved."""
+        missing = broken_blobs(self.after) - needed - frozenset(self.known_broken or ())
+        if missing:
+            missing -= broken_blobs(self.before)
+        for loss in losses_of(self.after, dict.fromkeys(missing, "is missing")):
+            self.losses.add(loss)
 
     def _revisions(self, name: str, repository: Repository, now: Repository) -> set[Digest]:
         found = set()

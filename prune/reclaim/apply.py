@@ -18,7 +18,7 @@ from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
 from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
 from prune.reclaim.engine import apply_engine
 from prune.reclaim.finished import finished, judged
-from prune.reclaim.journal import LOCK, Journal, Line, Record, run_of
+from prune.reclaim.journal import LOCK, Journal, Line, Record, clock_of, run_of
 from prune.reclaim.layout_index import replace, with_index
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
@@ -131,6 +131,7 @@ class _Run:
         self.final = bool(record.collected)
         """Whether blobs are gone for good: then there is nothing to bring back."""
         self.finished = False
+        self.now = 0
         self.skipped: list[Skipped] = []
         self.returned: list[Skipped] = []
         self.lost = 0
@@ -145,6 +146,7 @@ class _Run:
         state, message = "failed", ""
         try:
             self._take_back()
+            self.now = clock_of(self.store)
             if control.changes:
                 # Whatever can be found out while the registry serves: so it is held only for what is left to do.
                 early, _ = self._look(None)
@@ -199,7 +201,7 @@ class _Run:
             where, what = snapshot.store_blocked.where, snapshot.store_blocked.what
             raise Refused(f"{where} {what}: nothing can be judged, and nothing was done. Put that right first.")
         plan, self.returned = returned.still_gone(self.plan, snapshot, self._in_place_again())
-        drift = check(plan, snapshot, now=int(time.time()))
+        drift = check(plan, snapshot, now=self.now)
         if not drift.items and not self.moved and not self.plan.is_empty():
             raise Stale(drift.why_stale())
         return snapshot, drift

@@ -4,6 +4,7 @@ What a process that was killed leaves behind is found out by looking: the journa
 a move is one rename, so whatever lies in the trash was moved and whatever does not was not.
 """
 
+import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -192,6 +193,14 @@ def _forget_entries(record: Record) -> None:
     for path, step in list(record.intents.items()):
         if is_in_index(step) and path not in record.moved:
             del record.intents[path]
+
+
+def clock_of(store: Store) -> int:
+    """Return what time it is, in seconds since 1970: by the clock that dates the store's files, or by our own where
+    that is behind. A clock that runs fast would make everything look old enough to be garbage."""
+    path = f"{FOLDER}/clock"
+    store.write(path, b"")
+    return min(int(time.time()), store.stat(path).time)
 
 
 def run_names(store: Store) -> list[str]:

@@ -1,0 +1,303 @@
+"""A full disk, a disk that cannot be read, and power that goes: on the real thing where there is one."""
+
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prune.model.errors import PruneError
+from prune.model.plan import Request
+from prune.plan.make import make_plan
+from prune.reclaim.apply import apply
+from prune.reclaim.restore import restore
+from prune.sources.open import open_source
+from prune.sources.stores import disk
+from prune.sources.stores.disk import DiskStore
+from tests.reclaim.conftest import fill
+from tests.reclaim.naive import pulled
+from tests.stores import V2Store, tree
+
+ROOT = Path(__file__).parents[2]
+REFS = ("team/app:2.0", "team/app:1.0", "multi")
+
+
+def plan_of(store, *refs):
+    return make_plan(open_source(store.source).scan(), Request(refs, sweep=True, grace=3600), now=int(time.time()))
+
+
+def staying(store, plan):
+    """Every pull that must work whatever happens, before, during and after a run."""
+    gone = {(tag.repository, tag.tag) for tag in plan.delete.tags}
+    return {key: what for key, what in pulled(store).items() if key not in gone}
+
+
+def still(store, kept):
+    found = pulled_of(store, kept)
+    assert found == kept
+
+
+def pulled_of(store, kept):
+    """Pull what is to stay; half of what goes may be gone."""
+    from tests.reclaim.naive import closure
+
+    found = {}
+    for repo, tag in kept:
+        digests = closure(store, store.tag_path(repo, tag).read_text())
+        found[repo, tag] = {digest: store.blob_path(digest).read_bytes() for digest in digests}
+    return found
+
+
+# ---- a full disk ------------------------------------------------------------------------------------------
+
+#: Runs on a disk of its own, which is full but for so many pages; prints what came of it.
+FULL = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, os.getcwd())
+from tests.reclaim.conftest import fill
+from tests.reclaim.test_faults import REFS, plan_of, staying, still
+from tests.stores import V2Store, tree
+from prune.reclaim.apply import apply
+from prune.reclaim.restore import restore
+from prune.reclaim.trash import empty_trash
+from prune.sources.open import open_source
+
+disk, states = Path(sys.argv[1]), []
+store = fill(V2Store(disk / "registry"))
+before, plan = tree(store.root), plan_of(store, *REFS)
+kept = staying(store, plan)
+filler = disk / "filler"
+
+def full(pages):
+    with filler.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        except OSError:
+            pass
+    with filler.open("rb+") as file:
+        size = os.path.getsize(filler)
+        file.truncate(max(0, size - size % 4096 - 4096 * pages))
+
+for pages in (0, 1, 2, 3, 5, 8, 13, 40):
+    full(pages)
+    outcome = apply(open_source(store.source), plan, stopped="test")
+    states.append(outcome.state)
+    still(store, kept)
+    if outcome.state == "failed":
+        assert "No space left" in outcome.message, outcome.message
+    filler.unlink()
+    outcome = apply(open_source(store.source), plan, stopped="test")
+    assert outcome.state == "done", outcome
+    still(store, kept)
+    full(pages)
+    restored = restore(open_source(store.source), outcome.run)
+    states.append(restored.state)
+    still(store, kept)
+    filler.unlink()
+    assert restore(open_source(store.source), outcome.run).state == "done"
+    assert tree(store.root) == before
+# The trash on a full disk gives its bytes back: that is what it is for.
+outcome = apply(open_source(store.source), plan, stopped="test")
+full(1)
+free = os.statvfs(disk).f_bavail
+emptied = empty_trash(open_source(store.source), older_than=None, now=int(time.time()))
+assert outcome.run in emptied.runs, emptied
+assert os.statvfs(disk).f_bavail > free
+still(store, kept)
+print(*states)
+"""
+
+
+@pytest.mark.real
+def test_a_disk_that_is_full(tmp_path):
+    mount = f'mount -t tmpfs -o size=1500k,mode=700 none {tmp_path} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount, "sh", sys.executable, "-c", FULL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    states = done.stdout.split()
+    assert states[0] == "failed"
+    assert states[-2:] == ["done", "done"]
+
+
+# ---- a disk that cannot be read ---------------------------------------------------------------------------
+
+
+class Unsound:
+    """A store of which the n-th call fails, of whatever kind; ``calls`` counts."""
+
+    def __init__(self, store, number):
+        self._store = store
+        self._number = number
+        self.calls = 0
+
+    def together(self, folders):
+        return contextlib.nullcontext(self)
+
+    def __getattr__(self, name):
+        found = getattr(self._store, name)
+        if not callable(found):
+            return found
+
+        def call(*args):
+            self.calls += 1
+            if self.calls == self._number + 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return found(*args)
+
+        return call
+
+
+def test_every_call_fails_once_with_an_input_output_error(tmp_path):
+    store = fill(V2Store(tmp_path / "registry"))
+    before, plan = tree(store.root), plan_of(store, "team/app:2.0", "multi")
+    kept = staying(store, plan)
+    states = set()
+    number = 0
+    while True:
+        source = open_source(store.source)
+        unsound = source.store = Unsound(source.store, number)
+        try:
+            states.add(apply(source, plan, stopped="test").state)
+        except (PruneError, OSError):
+            states.add("refused")
+        if unsound.calls <= number:
+            break
+        still(store, kept)
+        resumed = apply(open_source(store.source), plan, stopped="test")
+        assert resumed.state in ("done", "partial"), (number, resumed)
+        still(store, kept)
+        assert restore(open_source(store.source), resumed.run).state == "done"
+        assert tree(store.root) == before, number
+        number += 1
+    assert number > 150
+    assert states >= {"done", "failed"}
+
+
+# ---- power that goes --------------------------------------------------------------------------------------
+
+
+class PowerCut(BaseException):
+    """Nothing after this has any effect."""
+
+
+class Volatile:
+    """A disk on which a move lasts only once it is settled: at the n-th call that writes the power goes, and of the
+    moves that were not settled any may be undone (``lost`` says which)."""
+
+    def __init__(self, store: DiskStore, number: int, lost):
+        self._store = store
+        self._left = number
+        self._lost = lost
+        self._unsettled: list[tuple[str, str]] = []
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def together(self, folders):
+        return contextlib.nullcontext(self)
+
+    def _tick(self) -> None:
+        if self._left == 0:
+            for number, (source, target) in reversed(list(enumerate(self._unsettled))):
+                if self._lost(number):
+                    self._store.move(target, source)
+            raise PowerCut
+        self._left -= 1
+
+    def write(self, path, body):
+        self._tick()
+        self._store.write(path, body)
+
+    def append(self, path, body):
+        self._tick()
+        self._store.append(path, body)
+
+    def move(self, source, target):
+        self._tick()
+        self._store.move(source, target)
+        self._unsettled.append((source, target))
+
+    def settle(self, paths):
+        self._tick()
+        self._store.settle(paths)
+        settled = set(paths)
+        assert {path for pair in self._unsettled for path in pair} <= settled
+        self._unsettled.clear()
+
+    def remove(self, path):
+        self._tick()
+        return self._store.remove(path)
+
+
+LOST = {
+    "all": lambda number: True,
+    "none": lambda number: False,
+    "the first": lambda number: number == 0,
+    "every other": lambda number: number % 2 == 0,
+    "all but the first": lambda number: number > 0,
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_the_power_goes_at_every_write(tmp_path, lost):
+    store = fill(V2Store(tmp_path / "registry"))
+    before, plan = tree(store.root), plan_of(store, *REFS)
+    kept = staying(store, plan)
+    number, expected = 0, None
+    while True:
+        source = open_source(store.source)
+        source.store = Volatile(source.store, number, LOST[lost])
+        try:
+            expected = apply(source, plan, stopped="test")
+            break
+        except PowerCut:
+            pass
+        # A tag that is there leads to everything that it needs, also one that goes.
+        assert pulled(store).items() >= kept.items()
+        resumed = apply(open_source(store.source), plan, stopped="test")
+        assert (resumed.state, resumed.skipped) == ("done", ()), number
+        still(store, kept)
+        assert restore(open_source(store.source), resumed.run).state == "done"
+        assert tree(store.root) == before
+        number += 1
+    assert expected.state == "done"
+    assert number > 30
+
+
+def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(tmp_path, monkeypatch):
+    """The model above takes that as given; here the system's own calls are watched."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(descriptor):
+        synced.append(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(disk.os, "fsync", watched)
+    store = DiskStore(str(tmp_path))
+    store.append("a/journal", b"one")
+    assert synced[-2:] == [str(tmp_path / "a/journal"), str(tmp_path / "a")]
+    assert str(tmp_path) in synced  # the folder itself was made
+    synced.clear()
+    store.append("a/journal", b"two")
+    assert synced == [str(tmp_path / "a/journal")]
+    synced.clear()
+    store.write("a/plan", b"three")
+    assert synced[0].startswith(str(tmp_path / "a/plan."))  # the bytes, before they get their name
+    assert synced[1] == str(tmp_path / "a")
+    synced.clear()
+    store.move("a/plan", "b/c/plan")
+    store.settle(["a/plan", "b/c/plan"])
+    assert synced[:3] == [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path / "a")]
