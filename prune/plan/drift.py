@@ -174,7 +174,10 @@ class _Judge:
             elif any(tag not in tags for tag in graph.companions(digest)):
                 kept[digest] = "it has a new or another signature or attachment"
             elif any(
-                referrer not in planned and not graph.tags_of.get(referrer)
+                referrer not in planned
+                and not graph.tags_of.get(referrer)
+                # What an index holds stays without its subject, and was known.
+                and planned.issuperset(graph.parents.get(referrer, ()))
                 for referrer in graph.referrers.get(digest, ())
             ):
                 kept[digest] = "another manifest refers to it now"

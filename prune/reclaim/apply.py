@@ -187,8 +187,7 @@ class _Run:
             except OSError as error:
                 why = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
                 state, message = "failed", " ".join(filter(None, (message, why)))
-        remark = self.store.remark()
-        if remark:
+        if remark := self.store.remark():
             message = f"{message} Note: {remark}.".strip()
         outcome = self._outcome(state, message, trash=trash or not (good or self.final), held=held)
         return judged(msgspec.structs.replace(outcome, verified=verified))

@@ -37,7 +37,7 @@ def test_requests_are_counted(bucket, tmp_path):
     assert applied["copy"] == moved
     # One for each of the batches: tags, manifests, links, blobs, uploads, whole repositories; and one for the lock.
     assert applied["delete"] <= 8
-    assert applied.get("head", 0) <= 1
+    assert applied.get("head", 0) <= 2  # one of them asks what time it is there
     assert applied["list"] < 40
     count()
     assert restore(source, outcome.run).state == "done"

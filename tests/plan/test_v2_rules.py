@@ -336,3 +336,18 @@ def test_a_plan_says_the_same_after_a_round_trip():
     registry.image("web", "v1")
     plan = plan_for(registry, "web:v1")
     assert msgspec.json.decode(plan.to_json())["plan_digest"] == plan.digest()
+
+
+def test_a_referrer_that_an_index_holds_is_no_news_about_its_subject():
+    registry = Registry()
+    subject = registry.image("a", layers=[registry.layer()])
+    referrer = registry.image("a", subject=subject)
+    registry.index("a", "held", children=[referrer])
+    snapshot = registry.snapshot()
+    plan = make_plan(snapshot, Request(sweep=True), now=NOW)
+    assert [item.digest for item in plan.delete.manifests] == [subject]
+    assert check(plan, snapshot, now=NOW).items == plan.delete
+    # One that came since, and that only its subject holds, is.
+    registry.image("a", subject=subject)
+    drift = check(plan, registry.snapshot(), now=NOW)
+    assert "another manifest refers to it now" in {skipped.reason for skipped in drift.skipped}
