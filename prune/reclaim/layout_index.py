@@ -12,9 +12,13 @@ from prune.model.plan import Deletions
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped
 from prune.reclaim.steps import Step, StorageSource, is_in_index
-from prune.sources.oci_layout.index import none_left, parse_index, with_again, without
+from prune.sources.oci_layout.index import Index, none_left, parse_index, with_again, without
 from prune.sources.oci_layout.source import INDEX, MAX_INDEX_BYTES, OciLayout
 from prune.sources.stores.base import Store
+
+_WRITTEN = (
+    f"{INDEX} was written to during this run: something still pushes here. Stop that, and apply the same plan again."
+)
 
 
 def with_index(
@@ -39,10 +43,21 @@ def _prepared(source: OciLayout, items: Deletions, snapshot: Snapshot) -> tuple[
     tags = {(tag.repository, tag.tag) for tag in items.tags}
     gone = {(item.repository, item.digest) for item in items.manifests}
     try:
-        new = without(parse_index(body, source.home), tags, gone, snapshot.manifests, source.home)
+        index = parse_index(body, source.home)
+        if not _is_as_scanned(index, snapshot):
+            raise Refused(_WRITTEN)
+        new = without(index, tags, gone, snapshot.manifests, source.home)
     except Unreadable as error:
         raise Refused(f"{source.name}: {INDEX} {error}; nothing was done. Make a new plan.") from None
     return Step("layout-index", source.home, INDEX, expect=_sum(body), counts=0, content=_sum(new)), new
+
+
+def _is_as_scanned(index: Index, snapshot: Snapshot) -> bool:
+    """Tell whether every entry is one that was judged."""
+    judged = {(r.name, tag): at for r in snapshot.repositories.values() for tag, at in r.tags.items()}
+    names = {name: min(digests) for name, digests in index.names().items()}
+    known = {digest for repository in snapshot.repositories.values() for digest in repository.revisions}
+    return names == judged and all(entry.digest in known for entry in index.entries)
 
 
 def replace(store: Store, step: Step, trash: str, fresh: str) -> None:
@@ -52,10 +67,7 @@ def replace(store: Store, step: Step, trash: str, fresh: str) -> None:
     """
     body = _read(store, INDEX)
     if _sum(body) != step.expect:
-        raise Refused(
-            f"{INDEX} was written to during this run: something still pushes here. Stop that, and apply the same "
-            "plan again."
-        )
+        raise Refused(_WRITTEN)
     store.write(trash, body)
     store.write(INDEX, _read(store, fresh))
 

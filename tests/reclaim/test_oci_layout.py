@@ -179,6 +179,29 @@ def test_a_push_between_plan_and_apply_is_not_lost(layout, root):
     assert open_source(layout.source).scan().complete
 
 
+def test_a_push_right_after_the_scan_stops_the_run(layout, root, monkeypatch):
+    """It counts on layers that were judged to be garbage."""
+    plan = plan_for(layout, TEAM)
+    (two,) = [tag.digest for tag in plan.delete.tags]
+    document = json.loads(layout.path(two).read_bytes())
+    original = layout_index.with_index
+
+    def late(*arguments):
+        layout._entries = entries(layout)
+        new = layout.blob(json.dumps({**document, "annotations": {"new": "yes"}}).encode())
+        layout.entry({"mediaType": document["mediaType"], **new, "annotations": {REF_NAME: "new"}})
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prune.reclaim.apply.with_index", late)
+        with pytest.raises(Refused, match="still pushes"):
+            run(layout, plan)
+    before = layout_pulled(root)
+    assert ("registry", "new") in before
+    assert run(layout, plan).state == "partial"
+    assert layout_pulled(root) == {key: what for key, what in before.items() if key[0] != TEAM}
+
+
 def test_a_write_in_the_middle_of_a_run_stops_it(layout, root, monkeypatch):
     plan = plan_for(layout, TEAM)
     before = layout_pulled(root)

@@ -212,6 +212,11 @@ def test_what_is_no_layout_says_so(layout, mark, said):
         open_source(layout.source)
 
 
+def test_a_folder_of_layouts_says_to_give_one_of_them(layout, tmp_path):
+    with pytest.raises(SourceError, match=f"oci:{layout.root} is one"):
+        open_source(f"oci:{tmp_path}")
+
+
 def test_in_a_layout_without_any_name_nothing_is_swept(layout):
     document = index(layout)
     for entry in document["manifests"]:

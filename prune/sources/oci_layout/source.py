@@ -68,11 +68,18 @@ class OciLayout:
         try:
             mark = msgspec.json.decode(self.store.read(MARK, MAX_MARK_BYTES)[0], type=_Mark)
         except FileNotFoundError:
-            raise SourceError(f"{root} is no OCI layout: there is no file {MARK} in it.") from None
+            raise SourceError(f"{root} is no OCI layout: there is no file {MARK} in it{self._below()}.") from None
         except (OSError, Unreadable, msgspec.DecodeError) as error:
             raise SourceError(f"{root}/{MARK} cannot be read ({error}).") from None
         if not mark.version.startswith("1.0"):
             raise SourceError(f"{root} is an OCI layout of version {mark.version[:20]!r}; only 1.0 is known here.")
+
+    def _below(self) -> str:
+        """Return the rest of a sentence for a folder that holds layouts, as some registries keep one a repository."""
+        for entry in self.store.entries(""):
+            if entry.kind == "folder" and self.store.kind(f"{entry.name}/{MARK}") == "file":
+                return f"; {self.name}/{entry.name} is one, so give that, or another one below"
+        return ""
 
     def scan(self, report: Report = silent, *, known: Snapshot | None = None, configs: bool = True) -> Snapshot:
         """See ``Source``."""
