@@ -240,16 +240,20 @@ def main() -> None:
     """Run all, or those named."""
     benches: dict[str, Callable[[], None]] = {}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help="scans, plans, policies, pages (default: all)")
+    parser.add_argument("names", nargs="*", help="scans, plans, policies, pages, requests (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
     options = parser.parse_args()
     benches["plans"] = plans
     benches["policies"] = policies
-    for name in options.names or ["scans", "plans", "policies", "pages"]:
-        if name in ("scans", "pages"):
+    for name in options.names or ["scans", "plans", "policies", "pages", "requests"]:
+        if name in ("scans", "pages", "requests"):
             with tempfile.TemporaryDirectory() as folder:
                 if name == "scans":
                     scans(Path(folder), options.rounds)
+                elif name == "requests":
+                    from benchmarks.objects import requests  # an S3 server is slow to load
+
+                    requests(Path(folder), show)
                 else:
                     pages(Path(folder))
         elif name in benches:

@@ -17,14 +17,16 @@ from prune.sources.content import check_content, sample
 from prune.sources.storage_v1 import MAX_JSON_BYTES, StorageV1
 from prune.sources.storage_v2 import layout
 from prune.sources.storage_v2.source import StorageV2
+from prune.sources.stores.base import Store
 
 
 def scrub_v2(source: StorageV2, depth: Depth, now: int, grace: int, report: Report) -> Scrubbed:
     """See `prune.scrub.scrub.scrub`."""
     snapshot = source.scan(report, configs=False)
     faults = {fault.item: fault for fault in faults_of(snapshot, now=now, grace=grace)}
-    for fault in _links(source, snapshot, report):
-        faults.setdefault(fault.item, fault)
+    with source.store.together([layout.under(source.base, "repositories")]) as store:
+        for fault in _links(store, source.base, snapshot, report):
+            faults.setdefault(fault.item, fault)
     blobs = {digest: blob.size for digest, blob in (snapshot.blobs or {}).items()}
     chosen = {} if depth == "sizes" else blobs if depth == "full" else sample(blobs, str(now))
     content = check_content(source, chosen, report)
@@ -55,16 +57,20 @@ def scrub_v2(source: StorageV2, depth: Depth, now: int, grace: int, report: Repo
     )
 
 
-def _links(source: StorageV2, snapshot: Snapshot, report: Report) -> Iterator[Fault]:
+def _links(store: Store, base: str, snapshot: Snapshot, report: Report) -> Iterator[Fault]:
     """Read the links of layers, at which a scan does not look: a registry serves a layer only where its link holds
     its digest."""
     names = sorted(snapshot.repositories)
     for done, name in enumerate(names, 1):
         bad = {}
-        for digest in snapshot.repositories[name].layer_links:
-            path = layout.layer_folder(source.base, name, digest) + "/link"
+        paths = {
+            digest: layout.layer_folder(base, name, digest) + "/link"
+            for digest in snapshot.repositories[name].layer_links
+        }
+        store.expect(list(paths.values()), layout.MAX_LINK_BYTES)
+        for digest, path in paths.items():
             try:
-                body, _ = source.store.read(path, layout.MAX_LINK_BYTES)
+                body, _ = store.read(path, layout.MAX_LINK_BYTES)
             except FileNotFoundError:
                 bad[digest] = "the file of the link is missing"
             except Unreadable as error:

@@ -11,10 +11,11 @@ from prune.sources.stores.objects.bucket import PAGE, Bucket, Meta, each
 
 #: So many pages are read one after another before a folder is taken to be large.
 FIRST_PAGES = 4
-#: A large folder is listed in about so many stretches at once.
+#: A large folder is listed in at most about so many stretches at once, each of so many pages or more.
 STRETCHES = 16
+STRETCH_PAGES = 4
 #: So many folders are looked up in one go along the names.
-GROUP = 64
+GROUP = 256
 
 type Found = dict[str, Meta]
 type Page = list[tuple[str, Meta]]
@@ -55,8 +56,12 @@ def _last(page: Page, before: str) -> str:
 
 def _stretches(bucket: Bucket, folder: str, last: str) -> list[Found]:
     """List what comes behind ``last`` in stretches between the names of sub-folders."""
-    ends = [end for end in _marks(bucket, folder) if end > last]
-    bounds = [last, *ends[:: max(1, len(ends) // STRETCHES)], ""]
+    marks = _marks(bucket, folder)
+    ends = [end for end in marks if end > last]
+    # As many pages as there were up to here, for each mark that they went past.
+    pages = FIRST_PAGES * len(ends) // max(1, len(marks) - len(ends))
+    stretches = max(1, min(STRETCHES, pages // STRETCH_PAGES))
+    bounds = [last, *ends[:: -(-len(ends) // stretches) or 1][1:], ""]
     return each(lambda pair: _stretch(bucket, folder, *pair), list(pairwise(bounds)))
 
 
