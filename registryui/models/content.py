@@ -66,7 +66,8 @@ class TagSighting(Sighting):
         indexes = [
             models.Index(fields=["repository", "tag", "-first_seen"], name="tag_history"),
             models.Index(fields=["digest"], name="tag_digest"),
-            models.Index(fields=["tag", "repository"], name="tag_now", condition=models.Q(ended_at=None)),
+            # ``ended_at`` is in it so that a search through all tags needs nothing but the index.
+            models.Index(fields=["tag", "repository", "ended_at"], name="tag_now", condition=models.Q(ended_at=None)),
             models.Index(
                 fields=["repository", "-pushed_at", "id"], name="tag_pushed", condition=models.Q(ended_at=None)
             ),

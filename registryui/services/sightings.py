@@ -28,6 +28,7 @@ def keep(registry: Registry, snapshot: Snapshot, now: datetime) -> None:
     _keep_tags(registry, snapshot, rows, now)
     _keep_revisions(registry, snapshot, rows, now)
     facts.connect(registry)
+    facts.analyse()
 
 
 def _keep_manifests(snapshot: Snapshot) -> None:
