@@ -103,7 +103,7 @@ def test_thousands_of_tags_are_stored_in_batches(tmp_path):
     with CaptureQueriesContext(connection) as queries:
         registry = watched(store.source, "big")
     assert TagSighting.objects.filter(repository__registry=registry).count() == 1500
-    assert len(queries) < 60
+    assert len(queries) < 80
 
 
 # ---- leases -----------------------------------------------------------------------------------------------
