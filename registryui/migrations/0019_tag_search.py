@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0017_tag_changes'),
+        ('registryui', '0018_redis_cache'),
     ]
 
     operations = [
