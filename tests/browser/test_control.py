@@ -53,7 +53,7 @@ def settings(page, mode="stop", collects=False) -> None:
 def propose_and_approve(visit, tag: str, number: int):
     proposer = visit("proposer")
     proposer.page.goto("/r/live/repositories/team/app/")
-    proposer.page.check(f"input[value='team/app:{tag}']")
+    proposer.page.check(f"input[name=ref][value='team/app:{tag}']")
     proposer.page.click("button:has-text('Propose to delete selected')")
     proposer.page.click("button:has-text('Propose')")
     proposer.page.wait_for_url(f"**/proposals/{number}/")

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.real
 def propose(visitor, repository: str, tag: str, reason: str) -> None:
     page = visitor.page
     page.goto(f"/r/seed/repositories/{repository}/")
-    page.check(f"input[value='{repository}:{tag}']")
+    page.check(f"input[name=ref][value='{repository}:{tag}']")
     page.click("button:has-text('Propose to delete selected')")
     page.wait_for_selector("h1:has-text('What this deletion would do')")
     page.fill("#reason", reason)
