@@ -284,8 +284,12 @@ def _about_certificates(error: Exception) -> bool:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    if response.content_length is not None and response.content_length > limit:
-        raise Unreadable(f"is larger than {limit} bytes")
+    length = response.content_length
+    if length is not None:
+        if length > limit:
+            raise Unreadable(f"is larger than {limit} bytes")
+        if "Transfer-Encoding" not in response.headers:
+            return await response.read()  # no more than it says can come
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         size += len(chunk)

@@ -1,0 +1,158 @@
+"""Over HTTP: the rate of requests against `wrk`, and a first scan against `skopeo inspect`, on the same registry."""
+
+import contextlib
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.store import generate
+
+ROOT = Path(__file__).resolve().parents[1]
+CONCURRENCY = 16
+SLICE = 4
+"""Seconds that each gets at a time."""
+
+WRK = """
+local paths = {}
+for line in io.lines("%s") do paths[#paths + 1] = line end
+local at = 0
+request = function()
+  at = at %% #paths + 1
+  return wrk.format("GET", paths[at])
+end
+"""
+
+#: Asks for manifests, each another, for some seconds; prints requests a second and milliseconds of CPU for each.
+OURS = """
+import sys, time
+from prune.sources.credentials import Access, Credentials
+from prune.sources.open import open_source
+from prune.sources.registry_v2.listing import each
+from prune.sources.registry_v2.reading import ACCEPT
+address, file, seconds, at_once = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+paths = open(file).read().split()
+async def work(client):
+    begun = time.perf_counter()
+    done = 0
+    async def ask(path):
+        nonlocal done
+        if time.perf_counter() - begun < seconds:
+            answer = await client.send("GET", path, scope="x", headers={"Accept": ACCEPT})
+            assert answer.status == 200, answer
+            done += 1
+    cpu = time.process_time()
+    await each(ask, paths, at_once)
+    return done / (time.perf_counter() - begun), 1000 * (time.process_time() - cpu) / done
+print(*open_source(address, kind="registry-v2", access=Access(Credentials()), concurrency=at_once).run(work))
+"""
+
+#: Scans some repositories for the first time; prints images, seconds, and MiB at the peak.
+SCAN = """
+import resource, sys, time
+from prune.sources.credentials import Access, Credentials
+from prune.sources.open import open_source
+begun = time.perf_counter()
+source = open_source(sys.argv[1], kind="registry-v2", access=Access(Credentials()), repositories=sys.argv[2])
+snapshot = source.scan()
+assert snapshot.complete
+images = sum(len(repository.tags) for repository in snapshot.repositories.values())
+print(images, time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def over_http(folder: Path, rounds: int, show: Callable[[str, str, str], None]) -> None:
+    """Serve a made-up registry of 10,000 images with the real server, and measure."""
+    store = folder / "store"
+    generate(store)
+    with served(store, folder) as address:
+        rate(address, folder, sorted(_manifests(store)), rounds, show)
+        first_scan(address, store, show)
+
+
+@contextlib.contextmanager
+def served(store: Path, folder: Path) -> Iterator[str]:
+    """Run the real server over ``store``; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "registry.yml"
+    config.write_text(
+        f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {store}}}}}\nhttp: {{addr: 127.0.0.1:{port}}}\n"
+    )
+    server = subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/v2/"):
+                break
+            time.sleep(0.05)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def rate(
+    address: str, folder: Path, paths: list[str], rounds: int, show: Callable[[str, str, str], None]
+) -> None:
+    """Ask for manifests in turn with `wrk`, so that each meets the same machine, and another one with each request."""
+    listed, script = folder / "paths", folder / "wrk.lua"
+    listed.write_text("\n".join(paths) + "\n")
+    script.write_text(WRK % listed)
+    theirs, ours, cpu = [], [], []
+    wrk = ["wrk", "-t1", f"-c{CONCURRENCY}", f"-d{SLICE}s", "-s", str(script), address]
+    for number in range(rounds + 1):
+        said = _run(wrk)
+        figure = float(re.findall(r"Requests/sec:\s*([0-9.]+)", said)[0])
+        found, took = map(float, _run([sys.executable, "-c", OURS, address, str(listed), str(SLICE), str(CONCURRENCY)]).split())
+        if number:  # the first is to warm up
+            theirs.append(figure)
+            ours.append(found)
+            cpu.append(took)
+    peer, mine = statistics.median(theirs), statistics.median(ours)
+    show(f"wrk, distinct manifests, {CONCURRENCY} at a time", f"{peer:.0f} requests/s", "-")
+    show("prune, the same", f"{mine:.0f} requests/s", "-")
+    show("prune against wrk", f"{100 * mine / peer:.0f} %", "90 %")
+    show("prune, processor time for each request", f"{statistics.median(cpu):.2f} ms", "-")
+
+
+def first_scan(address: str, store: Path, show: Callable[[str, str, str], None]) -> None:
+    """Scan everything, configs too, against a sample of what `skopeo inspect` takes for one image."""
+    names = sorted({"/".join(path.split("/")[2:4]) for path in _manifests(store)})
+    few, _, small = map(float, _run([sys.executable, "-c", SCAN, address, ",".join(names[: len(names) // 5])]).split())
+    images, seconds, memory = map(float, _run([sys.executable, "-c", SCAN, address, ",".join(names)]).split())
+    host = address.removeprefix("http://")
+    took = []
+    for name in names[::10]:
+        begun = time.perf_counter()
+        _run(["skopeo", "inspect", "--tls-verify=false", f"docker://{host}/{name}:1.7"])
+        took.append(time.perf_counter() - begun)
+    loop = statistics.median(took) * images
+    show(f"first scan of {images:,.0f} images over HTTP", f"{seconds:.1f} s", "-")
+    show("the same against a loop of skopeo inspect", f"{loop / seconds:.0f}x faster", "10x")
+    show(f"memory, {few:,.0f} and {images:,.0f} images", f"{small:.0f}, {memory:.0f} MiB", "flat")
+
+
+def _manifests(store: Path) -> Iterator[str]:
+    """Yield the path of every manifest in the API."""
+    base = str(store / "docker/registry/v2/repositories")
+    for folder, folders, _ in os.walk(base):
+        if folder.endswith("_manifests/revisions/sha256"):
+            name = folder[len(base) + 1 :].removesuffix("/_manifests/revisions/sha256")
+            yield from (f"/v2/{name}/manifests/sha256:{one}" for one in folders)
+            folders.clear()
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    if done.returncode:
+        raise SystemExit(f"{command[0]} … ended with {done.returncode}: {done.stderr[-500:]}")
+    return done.stdout
