@@ -25,7 +25,8 @@ lint: setup-test
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/mypy
 
-bench: setup-test ## figures, as ratios against a peer in the same run
+bench: ## figures, as ratios against a peer in the same run
+	@scripts/setup.sh bench
 	@.venv/bin/python -m benchmarks
 
 lock: ## new requirements/*.txt from pyproject.toml (needs uv)

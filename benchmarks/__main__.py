@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.registry import over_http
 from benchmarks.store import generate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,16 +241,18 @@ def main() -> None:
     """Run all, or those named."""
     benches: dict[str, Callable[[], None]] = {}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help="scans, plans, policies, pages, requests (default: all)")
+    parser.add_argument("names", nargs="*", help="scans, http, plans, policies, pages, requests (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
     options = parser.parse_args()
     benches["plans"] = plans
     benches["policies"] = policies
-    for name in options.names or ["scans", "plans", "policies", "pages", "requests"]:
-        if name in ("scans", "pages", "requests"):
+    for name in options.names or ["scans", "http", "plans", "policies", "pages", "requests"]:
+        if name in ("scans", "http", "pages", "requests"):
             with tempfile.TemporaryDirectory() as folder:
                 if name == "scans":
                     scans(Path(folder), options.rounds)
+                elif name == "http":
+                    over_http(Path(folder), options.rounds, show)
                 elif name == "requests":
                     from benchmarks.objects import requests  # an S3 server is slow to load
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares .venv and the Debian packages that the given purpose needs: `setup.sh run` or `setup.sh test`.
+# Prepares .venv and the Debian packages that the given purpose needs: `setup.sh run`, `test` or `bench`.
 # Says nothing and takes milliseconds when everything is there already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,7 +23,7 @@ missing=""
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"; }
 
 need dot graphviz
-if [ "$purpose" = test ]; then
+if [ "$purpose" != run ]; then
     need docker-registry docker-registry
     need skopeo skopeo
     need htpasswd apache2-utils
@@ -33,6 +33,8 @@ if [ "$purpose" = test ]; then
     # Its programs lie in a folder for each version, beside the PATH.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
+
+[ "$purpose" = bench ] && need wrk wrk
 
 if [ -n "$missing" ]; then
     as_root=""
@@ -55,7 +57,7 @@ if [ -n "$missing" ]; then
 fi
 
 lock=requirements/base.txt
-[ "$purpose" = test ] && lock=requirements/dev.txt
+[ "$purpose" != run ] && lock=requirements/dev.txt
 stamp=.venv/.installed-$(basename "$lock" .txt)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
     python=$(find_python) || {
