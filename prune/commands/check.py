@@ -16,11 +16,18 @@ def run(options: Namespace) -> int:
     """Connect and print; 0, or 1 when there is no registry to be reached."""
     import msgspec
 
+    from prune.sources.docker_engine.source import DockerEngine
     from prune.sources.registry_v1.source import RegistryV1
     from prune.sources.registry_v2.source import Found, RegistryV2
 
     source = open_chosen(options)
-    found = source.test() if isinstance(source, RegistryV1 | RegistryV2) else Found("", True, False)
+    match source:
+        case RegistryV1() | RegistryV2():
+            found = source.test()
+        case DockerEngine():
+            found = Found(source.test(), catalog=True, authenticated=False)
+        case _:
+            found = Found("", catalog=True, authenticated=False)
     abilities = [msgspec.to_builtins(one) for one in found.abilities]
     if options.json:
         print_json({"source": source.name, "kind": source.kind, "server": found.server, "abilities": abilities})

@@ -423,6 +423,8 @@ def test_a_copy_that_does_not_hold_the_image_deletes_nothing(filled, monkeypatch
 def test_the_command_and_docker_host(filled, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", filled.url)
     file = str(tmp_path / "plan.json")
+    assert main(["check", "docker:"]) == 0
+    assert "Docker Engine" in capsys.readouterr().out
     assert main(["scan", "docker:", "--json"]) == 0
     scan = json.loads(capsys.readouterr().out)
     assert (scan["kind"], scan["source"], scan["images"]) == ("docker-engine", filled.source, len(filled.ids()))
@@ -445,6 +447,7 @@ def test_an_engine_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     with pytest.raises(SourceError, match="that socket does not exist"):
         open_source("docker:").scan()
+    assert main(["check", "docker:"]) == 1
     with pytest.raises(SourceError, match="no Docker Engine answers"):
         open_source("docker:tcp://127.0.0.1:1").scan()
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")

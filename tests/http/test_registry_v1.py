@@ -345,6 +345,8 @@ def test_the_record_can_be_emptied(server):
 
 def test_the_command(server, store, tmp_path, capsys):
     file = str(tmp_path / "plan.json")
+    assert main(["check", server.url]) == 0
+    assert "docker-registry 0.9.1" in capsys.readouterr().out
     assert main(["scan", server.url, "--json"]) == 0
     scanned = json.loads(capsys.readouterr().out)
     assert (scanned["kind"], scanned["images"], scanned["bytes"]) == ("registry-v1", 6, None)
