@@ -35,6 +35,7 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "registry, searched": f"{registry}?q=service-0",
         "registry, a namespace": f"{registry}?in=team04",
         "repository": reverse("repository", args=[slug, service.name]),  # type: ignore[union-attr]
+        "repository, graph": reverse("repository", args=[slug, service.name]) + "?tab=graph",  # type: ignore[union-attr]
         "largest repository": big,
         "largest, sorted by size, page 200": f"{big}?sort=-size&page=200",
         "largest, only here": f"{big}?sort=own",

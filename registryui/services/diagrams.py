@@ -1,7 +1,7 @@
 """Drawings for pages, kept by what they show."""
 
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.core.cache import cache
 from django.urls import reverse
@@ -11,9 +11,9 @@ from prune.drawing.diagram import When, draw, render_inline
 from prune.drawing.dot import Drawing
 from prune.drawing.layout import LayoutFailed
 from prune.model.plan import Plan
-from prune.model.snapshot import Snapshot
-from registryui.models import Registry, RegistrySnapshot
-from registryui.services import scans
+from prune.model.snapshot import Snapshot, SourceKind
+from registryui.models import Registry, RegistrySnapshot, Repository
+from registryui.services import parts, scans
 
 #: Seconds. A drawing is named by what it shows, so it can only be forgotten, never be wrong.
 KEPT = 24 * 3600
@@ -37,23 +37,33 @@ class Pair(NamedTuple):
 NOTHING = SafeString("")
 
 
+#: With more tags than this no folding brings a drawing down to what a person can read.
+MOST_TAGS = 4000
+
+
 def of_repository(registry: Registry, name: str) -> Diagram:
     """Return the graph of a repository as the last scan saw it."""
-    snapshot = scans.latest_snapshot(registry)
-    if snapshot is None or name not in snapshot.repositories:
+    stored = RegistrySnapshot.objects.filter(registry=registry).values_list("digest", flat=True).first()
+    seen = Repository.objects.filter(registry=registry, name=name, ended_at=None).first()
+    if stored is None or seen is None:
         return Diagram(NOTHING, "This repository was not scanned yet.")
-    stored = RegistrySnapshot.objects.values_list("digest", flat=True).get(registry=registry)
+    if seen.tags + seen.untagged > MOST_TAGS:
+        number = f"{seen.tags + seen.untagged:,}"
+        return Diagram(NOTHING, f"{number} images are too many for one drawing; see the table.")
     key = "diagram-" + hashlib.sha256(f"{registry.slug} {stored} {name}".encode()).hexdigest()
     found: Diagram | None = cache.get(key)
     if found is None:
-        found = _single(registry, snapshot, name)
+        found = _single(registry, name)
         cache.set(key, found, KEPT)
     return found
 
 
-def _single(registry: Registry, snapshot: Snapshot, name: str) -> Diagram:
+def _single(registry: Registry, name: str) -> Diagram:
+    snapshot = parts.of_repository(registry, name, cast(SourceKind, registry.kind))
+    if snapshot is None:
+        return Diagram(NOTHING, "This repository was not scanned yet.")
     try:
-        drawing = draw(snapshot, None, [name], graph=scans.latest_graph(registry))
+        drawing = draw(snapshot, None, [name])
         return Diagram(_svg(registry, drawing, "before", "g", f"Image graph of {name}"))
     except LayoutFailed as error:
         return Diagram(NOTHING, str(error))

@@ -1,0 +1,75 @@
+"""One repository as a snapshot of its own, put together from rows: its graph costs what it holds, not what the whole
+registry does. For looking only; plans rest on the snapshot of the scan."""
+
+from collections.abc import Iterable, Iterator
+
+from prune.model.manifest import ImageConfig, Manifest
+from prune.model.snapshot import Repository as Seen
+from prune.model.snapshot import Snapshot, SourceKind, V1Image
+from registryui.models import Image, ManifestSighting, Registry, Repository, TagSighting
+from registryui.services import contents
+
+ASKED = 5000
+
+
+def of_repository(registry: Registry, name: str, kind: SourceKind) -> Snapshot | None:
+    """Return what the last scan saw of a repository, with what its images are based on and belong to, wherever that
+    is served; ``None`` when there is no such repository."""
+    if not Repository.objects.filter(registry=registry, name=name, ended_at=None).exists():
+        return None
+    here = {"repository__registry": registry, "repository__name": name, "ended_at": None}
+    wanted = set(TagSighting.objects.filter(**here).values_list("digest", flat=True))
+    wanted |= set(ManifestSighting.objects.filter(**here).values_list("digest", flat=True))
+    manifests: dict[str, Manifest] = {}
+    configs: dict[str, ImageConfig] = {}
+    images: dict[str, V1Image] = {}
+    known: set[str] = set()
+    pending = wanted
+    while pending:
+        known |= pending
+        following: set[str] = set()
+        for part in _parts(pending):
+            rows = Image.objects.filter(registry=registry, digest__in=part, ended_at=None)
+            for related in rows.values_list("base", "subject"):
+                following.update(related)
+            for digest, content in contents.of_digests(part).items():
+                if content.image is not None:
+                    images[digest] = content.image
+                    following.update(content.image.ancestry or ())
+                if content.manifest is not None:
+                    manifests[digest] = content.manifest
+                    following.update(child.digest for child in content.manifest.children)
+                    if content.manifest.config is not None and content.config is not None:
+                        configs[content.manifest.config.digest] = content.config
+        pending = following - known - {""}
+    return Snapshot(
+        source=registry.source,
+        kind=kind,
+        repositories=_repositories(registry, name, known),
+        manifests=manifests,
+        configs=configs,
+        images=images,
+        partial=True,
+    )
+
+
+def _repositories(registry: Registry, name: str, known: set[str]) -> dict[str, Seen]:
+    """Return the repository, and of others what they serve of the same images."""
+    tags: dict[str, dict[str, str]] = {name: {}}
+    revisions: dict[str, dict[str, int | None]] = {name: {}}
+    for part in _parts(known):
+        where = {"repository__registry": registry, "digest__in": part, "ended_at": None}
+        for other, tag, digest in TagSighting.objects.filter(**where).values_list(
+            "repository__name", "tag", "digest"
+        ):
+            tags.setdefault(other, {})[tag] = digest
+        for other, digest in ManifestSighting.objects.filter(**where).values_list("repository__name", "digest"):
+            revisions.setdefault(other, {})[digest] = None
+    names = sorted(tags.keys() | revisions.keys())
+    return {one: Seen(one, tags=tags.get(one, {}), revisions=revisions.get(one, {})) for one in names}
+
+
+def _parts(items: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(items)
+    for start in range(0, len(ordered), ASKED):
+        yield ordered[start : start + ASKED]
