@@ -54,7 +54,7 @@ def test_an_empty_registry(tmp_path, capsys):
         assert main(["check", f"http://{server.host}", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found.keys() == {"source", "kind", "server", "abilities"}
-        assert found["server"] == "(registry/2.0)"
+        assert found["server"] == "API registry/2.0"
         assert main(["check", f"http://{server.host}"]) == 0
         assert "It lists its repositories." in capsys.readouterr().out
 

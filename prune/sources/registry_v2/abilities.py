@@ -119,4 +119,4 @@ def server_of(answer: Answer) -> str:
     """Return what the answer of a registry's root says about the server and its version; often nothing."""
     said = answer.headers.get("server", "")
     api = answer.headers.get("docker-distribution-api-version", "")
-    return " ".join(text for text in (said, f"({api})" if api else "") if text.isprintable())[:100].strip()
+    return " ".join(text for text in (said, f"API {api}" if api else "") if text.isprintable())[:100].strip()
