@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from registryui.models import Proposal, Registry
+from registryui.services import policy_runs
 
 #: Which entry of the main menu a page belongs to, by the name of its address.
 SECTIONS = {
@@ -27,6 +28,7 @@ SECTIONS = {
     "policy-add": "policies",
     "policy-edit": "policies",
     "policy-version": "policies",
+    "policy-run": "policies",
     "run": "proposals",
     "search": "search",
     "trash": "trash",
@@ -47,5 +49,6 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     }
     if hasattr(request, "user") and request.user.is_authenticated and match and match.app_name != "admin":
         known["waiting"] = Proposal.objects.filter(state="proposed").count()
+        known["tripped_runs"] = policy_runs.open_trips()
         known["held_registries"] = Registry.objects.exclude(held_since=None).order_by("held_since")
     return known

@@ -75,3 +75,24 @@ def database(data_dir: Path) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
     }
+
+
+def mailer(url: str) -> dict[str, Any]:
+    """Return the mail server of ``smtp://``, ``smtp+tls://`` (STARTTLS) or ``smtps://``, with a user name and a
+    password if it asks for them."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtp+tls", "smtps") or not parts.hostname:
+        raise ImproperlyConfigured("REGISTRYUI_EMAIL_URL must look like smtp+tls://user:password@host:587.")
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    return {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": parts.hostname,
+            "port": parts.port or ports[parts.scheme],
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "use_tls": parts.scheme == "smtp+tls",
+            "use_ssl": parts.scheme == "smtps",
+            "timeout": 20,
+        },
+    }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.utils.csp import CSP
 
-from registryui.environment import database, flag, secret_key, words
+from registryui.environment import database, flag, mailer, secret_key, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("REGISTRYUI_DATA_DIR", str(BASE_DIR / "var"))).resolve()
@@ -132,6 +132,12 @@ LEASE_SECONDS = int(os.environ.get("REGISTRYUI_LEASE_SECONDS", "30"))
 
 #: How often engines and clusters are asked what they run.
 IN_USE_SECONDS = int(os.environ.get("REGISTRYUI_IN_USE_SECONDS", "300"))
+
+#: Where the dashboard is opened, for links in e-mail.
+BASE_URL = os.environ.get("REGISTRYUI_URL", "http://localhost:8000").rstrip("/")
+#: E-mail is sent when there is somebody to send it from, through the server of the URL.
+EMAIL_FROM = os.environ.get("REGISTRYUI_EMAIL_FROM", "")
+MAILERS = {"default": mailer(os.environ.get("REGISTRYUI_EMAIL_URL", "smtp://localhost"))}
 
 LOGGING = {
     "version": 1,

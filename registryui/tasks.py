@@ -36,3 +36,11 @@ def ask_in_use(pk: int) -> None:
     place = InUsePlace.objects.filter(pk=pk).first()
     if place is not None:
         in_use.ask_place(place)
+
+
+@task()
+def run_policy(pk: int) -> None:
+    """Let a policy look at a registry."""
+    from registryui.services import policy_runs
+
+    policy_runs.perform(pk)

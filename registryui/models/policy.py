@@ -108,6 +108,11 @@ class PolicyRun(Leased):
     def __str__(self) -> str:
         return f"{self.version} on {self.registry}"
 
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be done."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
+
 
 class StandingApproval(models.Model):
     """Leave for a named version to clean a registry without asking again. It counts once as many others signed it
@@ -162,6 +167,9 @@ class InUsePlace(models.Model):
     problem = models.TextField(blank=True)
     images = models.PositiveIntegerField(default=0)
     report = models.BinaryField(null=True)
+
+    #: Whether it said so too long ago, set by who shows it.
+    stale = False
 
     class Meta:
         ordering = ["place"]

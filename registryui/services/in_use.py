@@ -11,8 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from prune.model.duration import parse_duration
 from prune.model.errors import PruneError
 from prune.model.in_use import InUseReport
+from prune.policy.schema import Guards
 from prune.sources.in_use.open import open_in_use
 from registryui.models import InUsePlace, Registry
 
@@ -21,6 +23,9 @@ log = logging.getLogger(__name__)
 #: Seconds for which an engine or cluster is waited for, each time something is asked of it.
 PATIENCE = 20.0
 
+#: Seconds after which nobody relies on what a place said, unless a policy says otherwise.
+STALE = parse_duration(Guards().max_in_use_age or "1h")
+
 
 def keep_places(registry: Registry) -> None:
     """Let there be one row for each place that a registry names, and no other."""
@@ -28,6 +33,16 @@ def keep_places(registry: Registry) -> None:
     InUsePlace.objects.filter(registry=registry).exclude(place__in=places).delete()
     rows = [InUsePlace(registry=registry, place=place[:300]) for place in places]
     InUsePlace.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def places_of(registry: Registry) -> list[InUsePlace]:
+    """Return who is asked what runs from a registry; each says with ``stale`` whether that was too long ago for the
+    policies that do not say otherwise."""
+    limit = timezone.now() - timedelta(seconds=STALE)
+    rows = list(InUsePlace.objects.filter(registry=registry).defer("report"))
+    for row in rows:
+        row.stale = row.at is not None and row.at < limit
+    return rows
 
 
 def ask(registry: Registry) -> None:

@@ -10,12 +10,29 @@ from prune.model.errors import PruneError
 from prune.model.plan import Deletions, Plan, Request, read_plan
 from prune.model.snapshot import Snapshot
 from prune.plan.make import make_plan
-from registryui.models import Approval, Comment, PlanRecord, Proposal, Registry, RegistrySnapshot
+from registryui.models import (
+    Approval,
+    Comment,
+    PlanRecord,
+    PolicyVersion,
+    Proposal,
+    Registry,
+    RegistrySnapshot,
+    StandingApproval,
+)
 from registryui.services import audit, diagrams, review, runs, scans
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
 MOST_REFERENCES = 20_000
+
+
+class Made(NamedTuple):
+    """A plan, the scan it rests on, and what that scan saw."""
+
+    plan: Plan
+    scan_id: int
+    snapshot: Snapshot
 
 
 def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, diagrams.Pair]:
@@ -45,6 +62,51 @@ def create(
     return proposal
 
 
+def of_policy(
+    waiting: Proposal | None, registry: Registry, version: PolicyVersion, made: Made, *, editor: User, reason: str
+) -> Proposal:
+    """Propose what a policy lets go, or let the proposal of it that is ``waiting`` stand for that. It is the proposal
+    of who wrote the version and of ``editor``, who let it run: neither may approve it. Call it in a transaction."""
+    if waiting is None:
+        title = f"{version}: {len(made.plan.request.delete):,} to delete"[:200]
+        proposal = Proposal(registry=registry, title=title, proposer=version.created_by)
+        action = audit.Action.PROPOSED
+    else:
+        proposal = (
+            Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan").get(pk=waiting.pk)
+        )
+        if proposal.state not in Proposal.OPEN:
+            raise NotNow(f"Proposal #{proposal.pk} was decided at this very moment; run the policy again.")
+        same = proposal.plan is not None and proposal.plan.digest == made.plan.digest()
+        if same and proposal.policy_id == version.pk and proposal.state == Proposal.State.PROPOSED:
+            return proposal
+        proposal.title = f"{version}: {len(made.plan.request.delete):,} to delete"[:200]
+        action = audit.Action.EDITED
+    proposal.reason, proposal.last_editor, proposal.policy = reason, editor, version
+    proposal.state = Proposal.State.PROPOSED
+    proposal.save()
+    _attach(proposal, made, editor)
+    _record(None, action, proposal, reason=reason)
+    return proposal
+
+
+def approve_standing(proposal: Proposal, standing: StandingApproval) -> str:
+    """Approve what a policy proposes by a standing approval, and begin the cleanup where that may be; return what
+    became of it, as a sentence. Call it in a transaction, with an approval that counts."""
+    proposal.state = Proposal.State.APPROVED
+    proposal.save()
+    signed = ", ".join(standing.signatures.values_list("user_name", flat=True))
+    reason = f"standing approval, asked for by {standing.asked_by.get_username()}, signed by {signed}"
+    _record(None, audit.Action.APPROVED, proposal, reason=reason)
+    if not proposal.registry.run_on_approval:
+        return "A standing approval approves it; an admin starts the cleanup."
+    try:
+        runs.begin(standing.asked_by, proposal, runs.standing_word(proposal.registry), standing)
+    except NotNow as error:
+        return f"A standing approval approves it, and an admin has to start it: {error}"
+    return "A standing approval approves it, and its cleanup has begun."
+
+
 def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, reason: str, sweep: bool) -> Proposal:
     """Change what is asked for: a new plan, approvals gone, and the editor may not approve it either."""
     made = _plan(proposal.registry, refs, sweep=sweep)
@@ -52,6 +114,7 @@ def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, 
         locked.title = title.strip()[:200] or default_title(made.plan)
         locked.reason = reason.strip()
         locked.last_editor = actor
+        locked.policy = None  # what a person picks is that person's
         locked.state = Proposal.State.PROPOSED
         _attach(locked, made, actor)
         _record(actor, audit.Action.EDITED, locked, reason=locked.reason)
@@ -60,8 +123,13 @@ def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, 
 
 def refresh(actor: User, proposal: Proposal) -> Proposal:
     """Plan the same request again on the newest scan. When nothing changed, approvals stand."""
-    current = plan_of(proposal)
-    made = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
+    if proposal.policy_id is not None:
+        from registryui.services.policy_runs import made_again
+
+        made = made_again(proposal)
+    else:
+        current = plan_of(proposal)
+        made = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
     with _locked(proposal, Proposal.OPEN) as locked:
         if (
             locked.plan is not None
@@ -156,14 +224,6 @@ def default_title(plan: Plan) -> str:
     return f"Delete {refs[0]}" + (f" and {len(refs) - 1} more" if len(refs) > 1 else "")
 
 
-class Made(NamedTuple):
-    """A plan, the scan it rests on, and what that scan saw."""
-
-    plan: Plan
-    scan_id: int
-    snapshot: Snapshot
-
-
 def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
     if not refs and not sweep:
         raise NotNow("Select at least one tag, image or repository.")
@@ -205,7 +265,7 @@ def _attach(proposal: Proposal, made: Made, actor: User) -> None:
     review.write_items(proposal.plan, proposal.registry, plan)
 
 
-def _record(actor: User, action: audit.Action, proposal: Proposal, reason: str = "") -> None:
+def _record(actor: User | None, action: audit.Action, proposal: Proposal, reason: str = "") -> None:
     plan = proposal.plan
     audit.record(
         actor,

@@ -15,7 +15,7 @@ from prune.plan.verification import DEPTHS, Depth
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash
-from registryui.models import Proposal, Registry, Run
+from registryui.models import Proposal, Registry, Run, StandingApproval
 from registryui.services import audit, control, scans
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
@@ -47,8 +47,9 @@ def standing_word(registry: Registry) -> str:
     return control.words(registry) if registry.sees_to_control else registry.control_statement
 
 
-def begin(actor: User, proposal: Proposal, statement: str) -> Run:
-    """Queue the run of a proposal whose row the caller holds."""
+def begin(actor: User, proposal: Proposal, statement: str, standing: StandingApproval | None = None) -> Run:
+    """Queue the run of a proposal whose row the caller holds; under a ``standing`` approval ``actor`` is who asked
+    for that."""
     if proposal.state not in (Proposal.State.APPROVED, Proposal.State.FAILED):
         raise NotNow("Only an approved proposal can be carried out.")
     run = _queue(
@@ -58,6 +59,7 @@ def begin(actor: User, proposal: Proposal, statement: str) -> Run:
             proposal=proposal,
             plan=proposal.plan,
             kind=Run.Kind.APPLY,
+            standing=standing,
             stopped_reason=statement,
             started_by=actor,
         ),
@@ -97,18 +99,26 @@ def _queue(actor: User, run: Run, reason: str) -> Run:
             run.save(force_insert=True)
     except IntegrityError:
         raise NotNow("Another run of this registry is not finished yet; wait until it is.") from None
-    _record(actor, audit.Action.RUN_QUEUED, run, reason)
+    by = actor if run.standing is None else None
+    _record(by, audit.Action.RUN_QUEUED, run, reason, **({"standing": run.standing_id} if run.standing_id else {}))
     transaction.on_commit(lambda: carry_out.enqueue(run.pk))
     return run
 
 
 def perform(run_id: int) -> None:
     """Do a queued run, or go on with one whose worker died, unless somebody else does."""
+    from registryui.services import policy_runs
+
+    first = Run.objects.filter(pk=run_id, started_at=None).exists()
     with held(Run, run_id) as lease:
         if lease is None:
             return
-        run = Run.objects.select_related("registry", "proposal", "plan", "parent", "started_by").get(pk=run_id)
+        rows = Run.objects.select_related("registry", "proposal__policy__policy", "plan", "parent", "started_by")
+        run = rows.get(pk=run_id)
         try:
+            if first and run.kind == Run.Kind.APPLY and run.proposal is not None:
+                # Once things move, stopping half-way would help nobody.
+                policy_runs.recheck(run.proposal)
             match run.kind:
                 case Run.Kind.APPLY:
                     _apply(run, lease)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,9 +18,10 @@ from prune.policy.faults import PolicyError
 from prune.policy.read import parse_policy
 from prune.policy.schedule import next_run
 from prune.policy.schema import Policy as Rules
-from registryui.models import Policy, PolicyVersion
+from registryui.models import Policy, PolicyVersion, StandingApproval
 from registryui.permissions import VIEW, WRITE_POLICY, requires
 from registryui.services import policies as service
+from registryui.services import standing
 from registryui.services.errors import NotNow
 from registryui.services.starters import STARTERS
 from registryui.views.table import page_of
@@ -60,9 +63,37 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         "shown": shown,
         "registries": service.registries_of(policy),
         "schedule": _schedule(policy),
-        "runs": policy.runs.select_related("registry", "version", "proposal")[:MOST_SHOWN],
+        "runs": policy.runs.select_related("registry", "version", "proposal", "asked_by")[:MOST_SHOWN],
+        "standing": _standing(policy, person(request)),
     }
     return render(request, "policy.html", context)
+
+
+def _standing(policy: Policy, user: User) -> list[dict[str, Any]]:
+    """Return the standing approvals with what the page says of each."""
+    rows = StandingApproval.objects.filter(version__policy=policy).select_related(
+        "version__policy", "registry", "asked_by", "revoked_by"
+    )
+    shown = []
+    for one in rows.prefetch_related("signatures")[:MOST_SHOWN]:
+        rules = _rules(one.version)
+        signed = {signature.user_id for signature in one.signatures.all()}
+        missing, why = standing.missing(one), standing.stale(one)
+        shown.append(
+            {
+                "approval": one,
+                "stale": why,
+                "missing": missing,
+                "guards": _guards(rules) if rules is not None else "unknown",
+                "may_sign": not why and user.pk not in {one.asked_by_id, one.version.created_by_id, *signed},
+            }
+        )
+    return shown
+
+
+def _guards(rules: Rules) -> str:
+    named = msgspec.to_builtins(rules.guards)
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None) or "none"
 
 
 def _rules(version: PolicyVersion) -> Rules | None:

@@ -147,7 +147,9 @@ def _leaving(plan: Plan) -> str:
 
 def of_number(pk: int) -> Proposal:
     """Return a proposal with what its page needs, or a 404."""
-    rows = Proposal.objects.select_related("registry", "proposer", "last_editor", "plan", "plan__scan")
+    rows = Proposal.objects.select_related(
+        "registry", "proposer", "last_editor", "plan", "plan__scan", "policy__policy"
+    )
     return get_object_or_404(rows, pk=pk)
 
 

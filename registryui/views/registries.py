@@ -18,7 +18,7 @@ from prune.sources.registry_v2.source import parse_repositories
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
 from registryui.secrets import encrypt
-from registryui.services import control, scans, selection
+from registryui.services import control, in_use, policies, scans, selection
 from registryui.services import registries as service
 from registryui.services.errors import NotNow
 from registryui.views.place import PlaceForm
@@ -318,6 +318,13 @@ def _namespaces(registry: Registry) -> list[dict[str, Any]]:
     return [dict(row) for row in found[:MOST_NAMESPACES]]
 
 
+def _ruled(registry: Registry) -> dict[str, Any]:
+    """Return the policies that are for a registry, and who is asked what runs from it."""
+    places = in_use.places_of(registry)
+    doubt = any(not place.complete or place.stale for place in places)
+    return {"places": places, "places_in_doubt": doubt, "policies": policies.policies_of(registry)}
+
+
 @require_GET
 @requires(VIEW)
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
@@ -333,6 +340,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         **ticks(request, registry, [row.name for row in table], request.GET.urlencode()),
         "scan": Scan.objects.filter(registry=registry).first(),
         "share": _share(registry),
+        **_ruled(registry),
     }
     return render(request, "registry.html", context)
 

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from registryui.models import Registry, Run
-from registryui.services import policies, proposals, runs
+from registryui.services import policies, policy_runs, proposals, runs, standing
 from tests.web.test_proposals import propose, work
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,13 @@ PAGES = [
     ("proposal-reject", [1], "post", "approver"),
     ("proposal-run", [1], "post", "admin"),
     ("policies", [], "get", "viewer"),
+    ("policy-run", [1], "get", "viewer"),
+    ("policy-override", [1], "post", "approver"),
+    ("policy-dismiss", [1], "post", "approver"),
+    ("policy-ask", ["old"], "post", "proposer"),
+    ("standing-ask", ["old"], "post", "approver"),
+    ("standing-sign", [1], "post", "approver"),
+    ("standing-revoke", [1], "post", "approver"),
     ("policy", ["old"], "get", "viewer"),
     ("policy-version", ["old", 1], "get", "viewer"),
     ("policy-add", [], "get", "proposer"),
@@ -71,7 +78,10 @@ OPEN = {"login", "logout", "healthz", "password_change", "theme"}
 @pytest.fixture
 def filled(seed, people):
     """A proposal that waits, a cleanup that can be undone, and a policy."""
-    policies.create(people["proposer"], "Old", "seed", "delete: [{tag: 'version.*'}]")
+    version = policies.create(people["proposer"], "Old", "seed", "delete: [{tag: 'version.*'}]")
+    policies.activate(people["proposer"], version)
+    policy_runs.ask(people["proposer"], version.policy, seed)
+    standing.ask(people["approver"], version, seed, "because")
     propose(people["proposer"], seed, "library/seed-1:version1")
     done = propose(people["proposer"], seed, "library/seed-2:version1")
     proposals.approve(people["approver"], done, done.plan.digest)

@@ -1,0 +1,319 @@
+"""Policies at work: schedules, proposals, guards that trip, standing approvals; and what nobody may do alone."""
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.db import IntegrityError, transaction
+
+from registryui.models import (
+    Approval,
+    AuditEntry,
+    InUsePlace,
+    Policy,
+    PolicyRun,
+    Proposal,
+    Run,
+    StandingApproval,
+    StandingSignature,
+)
+from registryui.services import audit, leases, policies, policy_runs, proposals, standing
+from registryui.services.errors import NotNow
+from tests.stores import tree
+from tests.web.test_proposals import root, work
+
+pytestmark = pytest.mark.django_db
+
+LOOSE = "guards: {min_age: null, min_tags_left: null, max_scan_age: null}\n"
+SCHEDULE = "schedule: {cron: '0 3 * * *', tz: Europe/Berlin}\n"
+ONE = "delete: [{id: old, tag: version1, repositories: [library/seed-2]}]\n" + LOOSE + SCHEDULE
+STRICT = ONE.replace("max_scan_age: null", "max_scan_age: null, max_fraction: 0.1")
+
+
+def activated(people, registry, text=ONE) -> Policy:
+    version = policies.create(people["proposer"], "Old ones", registry.slug, text)
+    policy = policies.activate(people["proposer"], version)
+    Policy.objects.update(since=datetime(2026, 1, 10, tzinfo=UTC))
+    type(registry).objects.update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    policy.refresh_from_db()
+    return policy
+
+
+def due(at: str = "2026-01-11T12:00+00:00") -> PolicyRun:
+    """Look at a moment, and do what is due as the worker would; return the newest run."""
+    policy_runs.look(datetime.fromisoformat(at))
+    for run in PolicyRun.objects.filter(state="queued"):
+        policy_runs.perform(run.pk)
+    return PolicyRun.objects.first()
+
+
+def test_it_works(seed, people, client_of):
+    activated(people, seed)
+    run = due()
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    assert run.due_at == datetime(2026, 1, 11, 3, tzinfo=berlin)
+    assert (run.state, run.trips) == ("proposed", [])
+    proposal = run.proposal
+    assert (proposal.state, proposal.proposer, proposal.last_editor) == (
+        "proposed",
+        people["proposer"],
+        people["proposer"],
+    )
+    assert proposals.plan_of(proposal).request.delete == ("library/seed-2:version1",)
+    page = client_of("approver").get(f"/proposals/{proposal.pk}/").content.decode()
+    assert "Proposed by the policy" in page
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "done"
+    assert not (root(seed) / "images" / ("c2" * 32)).exists()
+    assert (root(seed) / "images" / ("c1" * 32)).exists()
+    assert audit.verify().broken_at is None
+
+
+def test_nobody_approves_what_their_own_policy_proposes(seed, people):
+    version = policies.create(people["approver"], "Old ones", "seed", ONE)
+    policies.activate(people["admin"], version)
+    proposal = due("2030-01-01T12:00+00:00").proposal
+    for who in ("approver", "admin"):
+        with pytest.raises(NotNow, match="Nobody decides"):
+            proposals.approve(people[who], proposal, proposal.plan.digest)
+        with pytest.raises(IntegrityError, match="nobody approves"), transaction.atomic():
+            Approval.objects.create(
+                proposal=proposal, plan=proposal.plan, user=people[who], user_name=who, decision="approve"
+            )
+
+
+def test_a_missed_schedule_runs_once_and_each_time_is_due_once(seed, people):
+    activated(people, seed)
+    assert policy_runs.look(datetime(2026, 1, 10, 1, 59, tzinfo=UTC)) == 0
+    later = datetime(2026, 2, 10, 12, tzinfo=UTC)
+    assert policy_runs.look(later) == 1
+    assert policy_runs.look(later) == 0
+    run = PolicyRun.objects.get()
+    assert run.due_at == datetime(2026, 2, 10, 2, tzinfo=UTC)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PolicyRun.objects.create(policy=run.policy, version=run.version, registry=seed, due_at=run.due_at)
+    # In summer the same hour is another one.
+    assert policy_runs.look(datetime(2026, 7, 1, 2, tzinfo=UTC)) == 1
+    assert PolicyRun.objects.first().due_at == datetime(2026, 7, 1, 1, tzinfo=UTC)
+
+
+def test_what_was_due_before_it_applied_is_not_made_up_for(seed, shop, people):
+    policy = activated(people, seed)
+    Policy.objects.update(since=datetime(2026, 1, 10, 20, tzinfo=UTC))
+    assert policy_runs.look(datetime(2026, 1, 11, 1, tzinfo=UTC)) == 0
+    policies.pause(people["proposer"], policy)
+    assert policy_runs.look(datetime(2027, 1, 1, tzinfo=UTC)) == 0
+
+
+def test_the_same_proposal_is_not_made_twice_and_a_new_one_takes_its_place(seed, people):
+    policy = activated(people, seed)
+    first = due().proposal
+    second = due("2026-01-12T12:00+00:00").proposal
+    assert first == second
+    assert first.plans.count() == 1
+    version = policies.write(people["admin"], policy, ONE.replace("version1", "version2"))
+    policy = policies.activate(people["admin"], version)
+    run = policy_runs.ask(people["admin"], policy, seed)
+    policy_runs.perform(run.pk)
+    first.refresh_from_db()
+    assert proposals.plan_of(first).request.delete == ("library/seed-2:version2",)
+    assert first.last_editor == people["admin"]
+    assert Proposal.objects.count() == 1
+
+
+def test_a_guard_that_trips_stops_everything_and_everybody_is_told(seed, people, client_of, settings):
+    settings.EMAIL_FROM = "registryui@example.com"
+    people["approver"].email = "approver@example.com"
+    people["approver"].save()
+    before = tree(root(seed))
+    activated(people, seed, STRICT)
+    run = due()
+    assert run.state == "tripped"
+    assert [trip["guard"] for trip in run.trips] == ["max_fraction"]
+    assert not Proposal.objects.exists()
+    assert tree(root(seed)) == before
+    for role in ("viewer", "proposer", "approver", "admin"):
+        page = client_of(role).get("/").content.decode()
+        assert "A guard stopped Old ones on seed" in page
+    page = client_of("viewer").get(f"/policies/runs/{run.pk}/").content.decode()
+    assert "<code>max_fraction</code></strong> 1 of 6 tags would go, more than 10%." in page
+    assert "Set it aside" not in page
+
+
+def test_the_mail_goes_to_who_may_approve(seed, people, settings, django_capture_on_commit_callbacks):
+    settings.EMAIL_FROM = "registryui@example.com"
+    for name in ("viewer", "approver"):
+        people[name].email = f"{name}@example.com"
+        people[name].save()
+    activated(people, seed, STRICT)
+    with django_capture_on_commit_callbacks(execute=True):
+        run = due()
+    assert [message.to for message in mail.outbox] == [["approver@example.com"]]
+    assert "max_fraction: 1 of 6 tags would go" in mail.outbox[0].body
+    assert f"/policies/runs/{run.pk}/" in mail.outbox[0].body
+
+
+def test_an_approver_sets_a_guard_aside_once_and_somebody_else_approves(seed, people, client_of):
+    activated(people, seed, STRICT)
+    run = due()
+    for who, said in (("proposer", "Nobody sets a guard aside"), ("approver", "Say why")):
+        with pytest.raises(NotNow, match=said):
+            policy_runs.override(people[who], run, "because" if who == "proposer" else " ")
+    answer = client_of("approver").post(f"/policies/runs/{run.pk}/override/", {"reason": "moved to team/new"})
+    proposal = Proposal.objects.get()
+    assert answer["Location"] == f"/proposals/{proposal.pk}/"
+    for who in ("approver", "proposer"):
+        with pytest.raises(NotNow, match="Nobody decides"):
+            proposals.approve(people[who], proposal, proposal.plan.digest)
+    with pytest.raises(NotNow, match="decided about it already"):
+        policy_runs.override(people["admin"], run, "again")
+    page = client_of("admin").get(f"/proposals/{proposal.pk}/").content.decode()
+    assert "A guard was set aside for it" in page
+    assert "A guard stopped" not in page
+    entry = AuditEntry.objects.get(action="guard.overridden")
+    assert (entry.actor_name, entry.reason, entry.data["guards"]) == (
+        "approver",
+        "moved to team/new",
+        ["max_fraction"],
+    )
+    proposals.approve(people["admin"], proposal, proposal.plan.digest)
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "done"
+    # Once: the next run trips again.
+    seed.refresh_from_db()
+    policies.activate(
+        people["proposer"],
+        policies.write(people["proposer"], run.policy, STRICT.replace("version1", "version2")),
+    )
+    Policy.objects.update(since=datetime(2026, 1, 12, tzinfo=UTC))
+    assert due("2026-01-14T00:00+00:00").state == "tripped"
+
+
+def test_another_guard_than_the_one_that_was_seen_is_not_set_aside(seed, people):
+    activated(people, seed, STRICT)
+    run = due()
+    PolicyRun.objects.update(trips=[{"guard": "max_count", "message": "x"}])
+    with pytest.raises(NotNow, match="max_fraction would trip as well"):
+        policy_runs.override(people["approver"], run, "because")
+    assert not Proposal.objects.exists()
+    policy_runs.dismiss(people["approver"], run, "fine")
+    assert policy_runs.open_trips() == []
+
+
+def granted(people, policy, registry) -> StandingApproval:
+    asked = standing.ask(people["approver"], policy.active, registry, "ran well for a year")
+    standing.sign(people["admin"], asked)
+    return asked
+
+
+def test_a_standing_approval_takes_two_and_then_nobody_is_asked(seed, people, client_of):
+    policy = activated(people, seed)
+    asked = standing.ask(people["approver"], policy.active, seed, "ran well for a year")
+    for who in ("approver", "proposer"):
+        with pytest.raises(NotNow, match="Nobody signs"):
+            standing.sign(people[who], asked)
+        with pytest.raises(IntegrityError, match="nobody signs"), transaction.atomic():
+            StandingSignature.objects.create(standing=asked, user=people[who], user_name=who)
+    assert standing.holding(policy.active, seed) is None
+    client_of("admin").post(f"/policies/standing/{asked.pk}/sign/")
+    assert standing.holding(policy.active, seed) == asked
+    run = due()
+    assert (run.state, run.standing) == ("proposed", asked)
+    work()
+    cleanup = Run.objects.get()
+    assert (cleanup.state, cleanup.standing) == ("done", asked)
+    assert not (root(seed) / "images" / ("c2" * 32)).exists()
+    for page in (f"/runs/{cleanup.pk}/", f"/policies/runs/{run.pk}/"):
+        text = client_of("viewer").get(page).content.decode()
+        assert "standing approval" in text
+        assert "<strong>approver</strong>" in text
+        assert "<strong>admin</strong>" in text
+    page = client_of("viewer").get("/policies/p/old-ones/").content.decode()
+    assert "Guards: max_in_use_age 1h</p>" in page
+    assert AuditEntry.objects.get(action="run.queued").actor_name == audit.SYSTEM
+
+
+def test_it_ends_when_it_is_revoked(seed, people):
+    policy = activated(people, seed)
+    asked = granted(people, policy, seed)
+    standing.revoke(people["approver"], asked)
+    assert due().proposal.state == "proposed"
+    assert not Run.objects.exists()
+    with pytest.raises(IntegrityError, match="can only be revoked"), transaction.atomic():
+        StandingApproval.objects.update(revoked_at=None, revoked_by=None)
+    with pytest.raises(NotNow, match="revoked"):
+        standing.sign(people["admin"], asked)
+
+
+def test_it_is_about_one_version_one_registry_and_what_was_protected_then(seed, shop, people):
+    policy = activated(people, seed)
+    granted(people, policy, seed)
+    assert standing.holding(policy.active, shop) is None
+    seed.protection = "protect: [{tag: nothing}]"
+    seed.save()
+    assert standing.holding(policy.active, seed) is None
+    seed.protection = ""
+    seed.save()
+    assert standing.holding(policy.active, seed) is not None
+    seed.required_approvals = 2
+    seed.save()
+    assert standing.holding(policy.active, seed) is None
+    seed.required_approvals = 1
+    seed.save()
+    other = policies.write(people["proposer"], policy, ONE + "# the same\n")
+    policies.activate(people["proposer"], other)
+    assert standing.holding(other, seed) is None
+    assert due("2030-01-01T00:00+00:00").proposal.state == "proposed"
+
+
+def test_a_guard_stops_what_has_a_standing_approval(seed, people):
+    policy = activated(people, seed, STRICT)
+    granted(people, policy, seed)
+    assert due().state == "tripped"
+    assert not Proposal.objects.exists()
+
+
+def test_what_came_into_use_after_the_approval_stays(seed, people):
+    activated(people, seed)
+    proposal = due().proposal
+    seed.protection = "protect: [{tag: version1}]"
+    seed.save()
+    before = tree(root(seed))
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "stale"
+    assert "The policy keeps library/seed-2:version1 by now" in proposal.runs.get().message
+    assert tree(root(seed)) == before
+    with pytest.raises(NotNow, match="lets nothing go"):
+        proposals.refresh(people["approver"], proposal)
+
+
+def test_an_engine_that_cannot_be_asked_keeps_everything(seed, people, client_of, tmp_path):
+    seed.in_use_places = f"docker:unix://{tmp_path}/none"
+    InUsePlace.objects.create(registry=seed, place=seed.in_use_places)
+    seed.save()
+    activated(people, seed, ONE + "protect: [{id: running, in_use: true}]\n")
+    run = due()
+    assert run.state == "nothing"
+    page = client_of("viewer").get("/r/seed/").content.decode()
+    assert "could not tell" in page
+    assert "take everything that they could mean as in use" in page
+
+
+def test_a_run_whose_worker_died_is_done_by_another(seed, people):
+    activated(people, seed)
+    policy_runs.look(datetime(2026, 1, 11, 12, tzinfo=UTC))
+    past = datetime.now(UTC) - timedelta(hours=1)
+    PolicyRun.objects.update(state="running", lease_owner="dead", lease_until=past)
+    assert leases.recover() == 1
+    run = PolicyRun.objects.get()
+    policy_runs.perform(run.pk)
+    policy_runs.perform(run.pk)
+    run.refresh_from_db()
+    assert run.state == "proposed"
+    assert Proposal.objects.count() == 1
