@@ -72,7 +72,7 @@ class Layout:
         self._tag(made, tag)
         return made
 
-    def artifact(self, subject: dict, name: str, tag: str | None = None) -> dict:
+    def artifact(self, subject: dict, name: str, tag: str | None = None, *, entry: bool = True) -> dict:
         """Something that refers to ``subject``, as a signature does."""
         document = {
             "schemaVersion": 2,
@@ -83,7 +83,7 @@ class Layout:
             "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
         }
         made = {"mediaType": OCI_MANIFEST, **self.blob(json.dumps(document).encode())}
-        if tag is None:
+        if tag is None and entry:
             self.entry(made)
         self._tag(made, tag)
         return made

@@ -130,6 +130,19 @@ def test_a_referrer_that_loses_its_name_stays_with_its_subject(layout):
     assert digest in open_source(layout.source).scan().repositories["registry"].revisions
 
 
+def test_a_referrer_named_in_another_repository_stays_with_its_subject(layout, root):
+    """Whoever looks for the signatures of an image looks at the whole layout."""
+    layout._entries = entries(layout)
+    one = next(entry for entry in entries(layout) if name(entry) == "1.0")
+    scan = layout.artifact(one, "scan", tag="reports/app:1.0")
+    age(root)
+    whole = layout_pulled(root)
+    assert run(layout, plan_for(layout, "reports/app")).state == "done"
+    assert layout_pulled(root) == {key: what for key, what in whole.items() if key[0] != "reports/app"}
+    assert [entry for entry in entries(layout) if entry["digest"] == scan["digest"] and name(entry) is None]
+    assert scan["digest"] in open_source(layout.source).scan().repositories["registry"].revisions
+
+
 def test_referrers_go_with_their_subject(layout):
     plan = plan_for(layout, "registry:1.0", "registry:stable")
     # The signature, and what signs that; the bill of materials has a name of its own.

@@ -123,7 +123,8 @@ def share(index: Index, manifests: Mapping[Digest, Manifest], home: str) -> Shar
     what refers to any of them. What has no name and belongs to nobody is the layout's own: ``home``'s."""
     owners: dict[Digest, set[str]] = {entry.digest: set() for entry in index.entries if entry.name is None}
     referrers: dict[Digest, list[Digest]] = {}
-    for digest in owners:
+    # Also of those with a name elsewhere: whoever looks for what refers to an image looks at the whole layout.
+    for digest in {entry.digest for entry in index.entries}:
         manifest = manifests.get(digest)
         if manifest is not None and manifest.subject is not None:
             referrers.setdefault(manifest.subject, []).append(digest)
@@ -140,7 +141,8 @@ def share(index: Index, manifests: Mapping[Digest, Manifest], home: str) -> Shar
             manifest = manifests.get(digest)
             pending += [child.digest for child in manifest.children] if manifest is not None else []
             for referrer in referrers.get(digest, ()):
-                owners[referrer].add(repository)
+                if referrer in owners:
+                    owners[referrer].add(repository)
                 pending.append(referrer)
 
     for (repository, _), digests in index.names().items():
@@ -178,10 +180,17 @@ def without(
     for entry in index.entries:
         if entry.name is None or entry.name not in tags:
             continue
-        repository = entry.name[0]
-        if (repository, entry.digest) not in gone and entry.digest not in after.revisions.get(repository, ()):
+        lost = [
+            repository
+            for repository, digests in before.revisions.items()
+            if entry.digest in digests
+            and (repository, entry.digest) not in gone
+            and entry.digest not in after.revisions.get(repository, ())
+        ]
+        if lost:
             kept.append(entry.nameless())
-            after.revisions.setdefault(repository, set()).add(entry.digest)
+            for repository in lost:
+                after.revisions.setdefault(repository, set()).add(entry.digest)
     result = Index(index.rest, tuple(kept))
     after = share(result, manifests, home)
     for repository, digests in before.revisions.items():
