@@ -94,6 +94,21 @@ def test_it_is_renewed_and_who_loses_it_writes_nothing_more(memory, monkeypatch)
     assert mine.kind(PATH) == "file"  # it is another's
 
 
+def test_who_loses_it_while_copying_deletes_nothing(memory, monkeypatch):
+    mine = store(memory)
+    mine.write("x/a", b"1")
+    copy = mine.bucket.copy
+
+    def slow(source, target, size):
+        copy(source, target, size)
+        monkeypatch.setattr(lease, "HOLDS", lease.RENEWED)  # as if that had taken minutes
+
+    monkeypatch.setattr(mine.bucket, "copy", slow)
+    with mine.lock(PATH), pytest.raises(OSError, match="could not be renewed"):
+        mine.move("x/a", "y/a")
+    assert mine.read("x/a", 10)[0] == b"1"
+
+
 def test_who_cannot_renew_stops_before_another_may_come(memory, monkeypatch):
     mine = store(memory)
     with mine.lock(PATH):

@@ -82,6 +82,15 @@ def test_a_large_folder_costs_hardly_more_requests_than_it_has_pages(small_pages
     assert bucket.pages_read < 500 * 1.1
 
 
+def test_an_order_that_breaks_late_is_noticed(small_pages):
+    names = [f"b/{n % 100:02}/{n:05d}/data" for n in range(2000)]
+    bucket = Paged(names)
+    rest = bucket.all[100:]
+    random.Random(2).shuffle(rest)
+    bucket.all[100:] = rest
+    assert set(list_folder(bucket, "b")) == set(names)
+
+
 def test_neighbours_share_a_request_and_the_far_apart_do_not_cost_what_lies_between(small_pages):
     names = [f"b/{n:05d}/data" for n in range(5000)]
     near = Paged(names)

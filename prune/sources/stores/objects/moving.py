@@ -5,14 +5,12 @@ Killed in between, copies lie at the target while originals are still at the sou
 
 import errno
 import hashlib
+from collections.abc import Callable
 
 import msgspec
 
 from prune.sources.stores.objects.bucket import Bucket, Meta, each
 from prune.sources.stores.objects.listing import list_folders
-
-#: Copies that are no larger are compared byte for byte when their ETags say nothing.
-SMALL = 4096
 
 
 class Ends(msgspec.Struct):
@@ -25,10 +23,11 @@ class Ends(msgspec.Struct):
 
 
 class Moves:
-    """Moves that are carried out together."""
+    """Moves that are carried out together. ``check`` raises ``OSError`` when nothing may be written any more."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, check: Callable[[], None]) -> None:
         self._bucket = bucket
+        self._check = check
         self._copies: dict[tuple[str, str], Meta] = {}
         self._deletions: list[str] = []
 
@@ -62,6 +61,7 @@ class Moves:
         copies = list(self._copies.items())
         lost = set(filter(None, each(self._copy, copies)))
         self._verify([(pair, meta) for pair, meta in copies if pair[0] not in lost])
+        self._check()  # large copies take their time
         self._bucket.delete([path for path in self._deletions if path not in lost])
         self._copies, self._deletions = {}, []
 
@@ -77,21 +77,16 @@ class Moves:
         return None
 
     def _verify(self, copies: list[tuple[tuple[str, str], Meta]]) -> None:
-        """Raise ``OSError`` unless every copy is there, and what it should be."""
+        """Raise ``OSError`` unless every copy is there, and every original still what it was when it was listed."""
         if not copies:
             return
-        found = list_folders(self._bucket, sorted({target.rpartition("/")[0] for (_, target), _ in copies}))
-
-        def check(one: tuple[tuple[str, str], Meta]) -> None:
-            (source, target), meta = one
-            copy = found.get(target)
+        found = list_folders(self._bucket, sorted({path.rpartition("/")[0] for pair, _ in copies for path in pair}))
+        for (source, target), meta in copies:
+            copy, original = found.get(target), found.get(source)
             if copy is None or copy.size != meta.size:
                 raise OSError(errno.EIO, f"the copy of {source} is missing, or of another size")
-            # Large objects get another ETag when they were uploaded in parts: their names are of their content.
-            if copy.tag != meta.tag and meta.size <= SMALL and not self._same(source, meta, target, copy):
+            if original is None or (original.size, original.tag) != (meta.size, meta.tag):
                 raise OSError(errno.EIO, f"{source} was changed while it was moved")
-
-        each(check, copies)
 
     def _same(self, one: str, first: Meta, other: str, second: Meta) -> bool:
         """Tell whether two objects hold the same bytes. Equal ETags of one service say so; else both are read."""

@@ -87,20 +87,20 @@ class ObjectStore:
         """See ``Store``. The folders are listed now; moves are carried out at the end, all at once."""
         view = View(self, folders, list_folders(self.bucket, folders))
         yield view
-        self._check()
+        self.check()
         view.finish()
 
     # ---- writing ------------------------------------------------------------------------------------------
 
     def write(self, path: str, body: bytes) -> None:
         """See ``Store``."""
-        self._check()
+        self.check()
         self.bucket.put(path, body)
 
     def append(self, path: str, body: bytes) -> None:
         """See ``Store``. Nothing can be added to an object: each piece is one of its own, numbered, and never
         written twice, so that two who write the same thing cannot both believe they do."""
-        self._check()
+        self.check()
         with self._lock:
             number = self._parts.get(path)
             if number is None:
@@ -144,7 +144,7 @@ class ObjectStore:
 
     def remove(self, path: str) -> int:
         """See ``Store``."""
-        self._check()
+        self.check()
         found = list_folder(self.bucket, path)
         if not found:
             with contextlib.suppress(FileNotFoundError):
@@ -162,7 +162,7 @@ class ObjectStore:
         finally:
             self._lease = None
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise ``OSError`` when a lock that was taken is no longer held."""
         if self._lease is not None:
             self._lease.check()

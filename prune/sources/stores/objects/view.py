@@ -33,7 +33,7 @@ class View:
         for path, meta in found.items():
             self._add(path, meta)
         self._bodies: dict[str, bytes | OSError] = {}
-        self._moves = Moves(store.bucket)
+        self._moves = Moves(store.bucket, store.check)
 
     def remark(self) -> str:
         """See ``Store``."""
