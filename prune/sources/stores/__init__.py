@@ -1,1 +1,1 @@
-"""Where a registry's files live: the `Store` protocol (`base`) and the local disk (`disk`)."""
+"""Where a registry's files live: the `Store` protocol (`base`), the local disk (`disk`), and buckets (`objects`)."""
