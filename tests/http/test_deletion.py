@@ -258,6 +258,27 @@ def test_a_deletion_that_fails_half_way_is_told_and_can_be_undone(server, proxy)
     assert server.pull_all() == before
 
 
+def test_a_server_that_goes_away_between_two_requests_leaves_nothing_half_done(server, proxy):
+    """Between the throw-away manifest's coming and its going, for instance."""
+    before = server.pull_all()
+    plan = plan_over(proxy.url, "team/app:1.0", "lonely:1")
+    known = None
+    for write in range(1, 5):
+        proxy.requests.clear()
+        proxy.before = lambda _, write=write: len(proxy.writes) >= write
+        outcome = apply(open_source(proxy.url, timeout=5), plan, stopped=None)
+        assert outcome.state in ("failed", "done")
+        proxy.before = None
+        kept = without(before, plan)
+        assert kept.items() <= server.pull_all().items()
+        if outcome.state == "done":
+            break
+        known = outcome.message
+    assert "apply the same plan again" in (known or "")
+    assert apply(open_source(proxy.url), plan, stopped=None).state == "done"
+    assert server.pull_all() == without(before, plan)
+
+
 # ---- killed, at every request -----------------------------------------------------------------------------
 
 

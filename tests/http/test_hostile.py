@@ -448,6 +448,50 @@ def test_a_token_that_ended_is_refreshed(server):
     assert open_source(server.url, access=as_me()).scan().complete
 
 
+def test_a_token_that_ends_in_the_middle_of_a_cleanup_is_refreshed(server):
+    asked, tokens = bearer(server)
+    inner = server.hook
+
+    def hook(request):
+        if request.method == "DELETE" and request.headers.get("Authorization", "")[7:] in first:
+            tokens.clear()  # every token so far has ended
+            first.clear()
+        return inner(request)
+
+    source = open_source(server.url, access=as_me())
+    plan = make_plan(source.scan(), Request(("good:v0", "good:v1", "bad:v0")), now=int(time.time()))
+    first = {f"token-{number}" for number in range(100)}
+    server.hook = hook
+    assert apply(source, plan, stopped=None).state == "done"
+    assert set(server.repositories["good"]) == {"v2"}
+    assert {scope for scope, _ in asked} >= {"repository:good:pull,delete", "repository:bad:pull,delete"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_right_that_is_lost_in_the_middle_of_a_cleanup_stops_it_and_it_can_go_on(server, status):
+    source = open_source(server.url, access=as_me())
+    plan = make_plan(source.scan(), Request(("bad:v0", "good:v0", "good:v1")), now=int(time.time()))
+    deleted = []
+
+    def hook(request):
+        if request.method == "DELETE":
+            deleted.append(request.path)
+            if len(deleted) > 1:
+                return web.json_response({"errors": []}, status=status)
+        return None
+
+    server.hook = hook
+    outcome = apply(source, plan, stopped=None)
+    assert outcome.state == "failed"
+    assert "does not allow DELETE /v2/good/manifests/" in outcome.message
+    assert "apply the same plan again" in outcome.message
+    assert len(deleted) == 2  # a clear stop: nothing else was tried
+    assert (len(server.repositories["bad"]), len(server.repositories["good"])) == (2, 3)
+    server.hook = None
+    assert apply(source, plan, stopped=None).state == "done"
+    assert set(server.repositories["good"]) == {"v2"}
+
+
 def test_a_realm_on_another_host_gets_nothing_without_consent(server):
     other = Misbehaving()
     other.start()
