@@ -80,7 +80,7 @@ def apply(
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
     if isinstance(source, RegistryV2):
         # Nothing is done behind the registry's back, and it never deletes a blob: pushes and pulls may go on.
-        return apply_registry(source, plan, (stopped or "").strip(), report)
+        return apply_registry(source, plan, (stopped or "").strip(), trash=trash, report=report)
     if isinstance(source, RegistryV1):
         return apply_registry_v1(source, plan, (stopped or "").strip(), report)
     if isinstance(source, DockerEngine):

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from prune.model.errors import Refused
 from prune.model.manifest import OCI_INDEX
 from prune.model.plan import Request
 from prune.plan.make import make_plan
@@ -117,6 +118,15 @@ def test_a_read_only_registry_says_so(server, proxy):
     assert outcome.state == "failed"
     assert "read-only" in outcome.message
     assert server.pull_all() == before
+
+
+def test_without_a_trash_nothing_is_kept(server, tmp_path):
+    source = open_source(f"http://{server.host}")
+    outcome = apply(source, plan_over(source.name, "lonely:1"), stopped=None, trash=False)
+    assert (outcome.state, outcome.trash) == ("done", None)
+    assert not [file for file in (tmp_path / "state").rglob("*") if "sha256-" in file.name]
+    with pytest.raises(Refused, match="emptied"):
+        restore(source, outcome.run)
 
 
 # ---- what happens in between ------------------------------------------------------------------------------

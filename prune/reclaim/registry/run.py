@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import msgspec
+
 from prune.graph.reach import held_blobs
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import Plan
@@ -18,7 +20,7 @@ from prune.sources.registry_v2.client import Client
 from prune.sources.registry_v2.source import RegistryV2
 
 
-def apply_registry(source: RegistryV2, plan: Plan, reason: str, report: Report) -> Outcome:
+def apply_registry(source: RegistryV2, plan: Plan, reason: str, *, trash: bool, report: Report) -> Outcome:
     """See `prune.reclaim.apply.apply`, which calls this."""
     store = state_of(source)
     with store.lock(LOCK):
@@ -30,7 +32,13 @@ def apply_registry(source: RegistryV2, plan: Plan, reason: str, report: Report) 
             again = "This plan was carried out before."
             return Outcome(journal.run, plan.digest(), state, done.done, done.skipped, done.bytes, kept, again)
         _settle_all(source)
-        return _Run(source, plan, RunRecord(journal, record), report).carry_out(reason)
+        outcome = _Run(source, plan, RunRecord(journal, record), report).carry_out(reason)
+        if trash or outcome.state == "failed":
+            return outcome
+        from prune.reclaim.trash import discard  # which knows where every source has its trash, this one too
+
+        discard(journal)
+        return msgspec.structs.replace(outcome, trash=None)
 
 
 def _settle_all(source: RegistryV2) -> None:
