@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.registry import over_http
 from benchmarks.store import generate
+from benchmarks.sweep import sweeps
 
 ROOT = Path(__file__).resolve().parents[1]
 PRUNE = [sys.executable, "-I", "-S", "-c", (
@@ -259,13 +260,13 @@ def main() -> None:
     benches: dict[str, Callable[[], None]] = {}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", help="scans, http, plans, policies, previews, pages, requests (default: all)"
+        "names", nargs="*", help="scans, sweep, http, plans, policies, previews, pages, requests (default: all)"
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
     options = parser.parse_args()
     benches["plans"] = plans
     benches["policies"] = policies
-    for name in options.names or ["scans", "http", "plans", "policies", "previews", "pages", "requests"]:
+    for name in options.names or ["scans", "sweep", "http", "plans", "policies", "previews", "pages", "requests"]:
         if name in ("scans", "http", "previews", "pages", "requests"):
             with tempfile.TemporaryDirectory() as folder:
                 if name == "scans":
@@ -280,6 +281,9 @@ def main() -> None:
                     previews(Path(folder))
                 else:
                     pages(Path(folder))
+        elif name == "sweep":
+            with tempfile.TemporaryDirectory() as folder:
+                sweeps(Path(folder), options.rounds, PRUNE, show)
         elif name in benches:
             # In a process of its own: what came before shall not count for its memory.
             if os.environ.get("BENCH_INNER") == name:

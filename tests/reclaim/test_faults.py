@@ -300,4 +300,18 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     synced.clear()
     store.move("a/plan", "b/c/plan")
     store.settle(["a/plan", "b/c/plan"])
-    assert synced[:3] == [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path / "a")]
+    new = [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path)]
+    assert synced == new
+    # Again in the same folders: only what changed is synced; a new folder, and what it was made in, as well.
+    synced.clear()
+    store.write("a/other", b"four")
+    synced.clear()
+    with store.together(["a", "b"]) as together:
+        together.move("a/other", "b/c/other")
+    store.settle(["a/other", "b/c/other"])
+    assert synced == [str(tmp_path / "b/c"), str(tmp_path / "a")]
+    synced.clear()
+    with store.together(["b"]) as together:
+        together.move("b/c/other", "b/d/e/other")
+    store.settle(["b/c/other", "b/d/e/other"])
+    assert synced == [str(tmp_path / part) for part in ("b/d/e", "b/d", "b/c", "b")]

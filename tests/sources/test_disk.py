@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from prune.model.errors import Refused
 from prune.sources.stores.disk import DiskStore
 from tests.stores import V2Store
 
@@ -46,3 +47,27 @@ def test_a_stream_that_is_closed_early_closes_its_file(store):
     assert opened(store) != []
     stream.close()
     assert opened(store) == []
+
+
+def test_links_are_refused_also_among_many_moves(store, tmp_path):
+    outside = tmp_path / "outside"
+    (outside / "data").mkdir(parents=True)
+    (tmp_path / "real").mkdir()
+    for name in ("one", "two", "three"):
+        (tmp_path / "real" / name).mkdir()
+    with store.together(["real", "trash"]) as together:
+        together.move("real/one", "trash/one")
+        (tmp_path / "real/link").symlink_to(outside)
+        with pytest.raises(Refused, match="symbolic link"):
+            together.move("real/link", "trash/link")
+        with pytest.raises(Refused, match="symbolic link"):
+            together.move("real/link/data", "trash/data")
+        with pytest.raises(Refused, match="symbolic link"):
+            together.move("real/two", "real/link/two")
+        with pytest.raises(Refused, match="no path"):
+            together.move("real/../outside", "trash/x")
+        with pytest.raises(FileExistsError):
+            together.move("real/two", "trash/one")
+        together.move("real/two", "trash/two")
+    assert (outside / "data").is_dir()
+    assert sorted(path.name for path in (tmp_path / "trash").iterdir()) == ["one", "two"]

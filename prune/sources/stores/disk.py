@@ -22,6 +22,10 @@ class DiskStore:
         self.root = os.path.abspath(root)
         self.name = f"storage:{self.root}"
         self._prefix = self.root.rstrip("/") + "/"
+        self._settled: set[str] = set()
+        """Folders that are durable in their parents, as far as this store has seen to it."""
+        self._plain: set[str] | None = None
+        """Within `together`: folders that were seen to be folders, and no links, on all the way down to them."""
 
     def remark(self) -> str:
         """See ``Store``."""
@@ -158,9 +162,14 @@ class DiskStore:
     def expect(self, paths: Sequence[str], limit: int) -> None:
         """See ``Store``: a disk is not slow to answer."""
 
-    def together(self, folders: Sequence[str]) -> contextlib.AbstractContextManager["DiskStore"]:
-        """See ``Store``."""
-        return contextlib.nullcontext(self)
+    @contextlib.contextmanager
+    def together(self, folders: Sequence[str]) -> Iterator["DiskStore"]:
+        """See ``Store``. For so long a folder that was seen to be one is not looked at again."""
+        before, self._plain = self._plain, set()
+        try:
+            yield self
+        finally:
+            self._plain = before
 
     # ---- writing ------------------------------------------------------------------------------------------
 
@@ -213,8 +222,22 @@ class DiskStore:
         to = self._at(target)
         if os.path.lexists(to):
             raise FileExistsError(17, "something is there already", to)
-        os.makedirs(os.path.dirname(to), exist_ok=True)  # made durable by `settle`
+        self._make_room(os.path.dirname(target))
         os.rename(self._at(source), to)
+
+    def _make_room(self, folder: str) -> None:
+        """Make a folder and its parents; `settle` makes them durable."""
+        if self._plain is not None and folder in self._plain:
+            return
+        if folder and not os.path.isdir(self._at(folder)):
+            parent = os.path.dirname(folder)
+            self._make_room(parent)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._at(folder))
+            self._settled.discard(folder)
+            self._settled.discard(parent)
+        if self._plain is not None:
+            self._plain.add(folder)
 
     def was_moved(self, source: str, target: str) -> bool:
         """See ``Store``. A move is one rename: what lies at its end was moved."""
@@ -224,16 +247,16 @@ class DiskStore:
         """See ``Store``: no rename is ever half done."""
 
     def settle(self, paths: list[str]) -> None:
-        """See ``Store``."""
-        folders = set()
-        for path in paths:
-            while path := os.path.dirname(path):
-                if path in folders:
-                    break
-                folders.add(path)
+        """See ``Store``. A folder in which something changed is always synced, those above it the first time and
+        whenever a folder was made in them."""
+        folders = {os.path.dirname(path) for path in paths}
+        for folder in list(folders):
+            while folder and (folder := os.path.dirname(folder)) not in self._settled:
+                folders.add(folder)
         for folder in sorted(folders, reverse=True):
             with contextlib.suppress(FileNotFoundError):  # gone together with what was in it
                 _sync_folder(self._at(folder))
+        self._settled |= folders
 
     def remove(self, path: str) -> int:
         """See ``Store``."""
@@ -278,6 +301,13 @@ class DiskStore:
 
     def _refuse_links(self, path: str) -> None:
         """Raise ``Refused`` when any segment of ``path`` is a symbolic link: it could lead out of the store."""
+        folder, _, name = path.rpartition("/")
+        if self._plain is not None:
+            if path in self._plain:
+                return
+            if folder in self._plain and name not in ("", ".", ".."):
+                self._refuse_link(self._at(path))
+                return
         here = self.root
         for segment in path.split("/"):
             if segment in ("", ".", ".."):
@@ -285,12 +315,21 @@ class DiskStore:
                     raise Refused(f"{path!r} is no path inside the store.")
                 return
             here = f"{here}/{segment}"
-            try:
-                mode = os.lstat(here).st_mode
-            except FileNotFoundError:
+            if not self._refuse_link(here):
                 return
-            if modes.S_ISLNK(mode):
-                raise Refused(f"{here} is a symbolic link; nothing behind it is touched.")
+        if self._plain is not None and folder:
+            self._plain.add(folder)
+
+    @staticmethod
+    def _refuse_link(here: str) -> bool:
+        """Raise ``Refused`` when there is a link; tell whether there is anything."""
+        try:
+            mode = os.lstat(here).st_mode
+        except FileNotFoundError:
+            return False
+        if modes.S_ISLNK(mode):
+            raise Refused(f"{here} is a symbolic link; nothing behind it is touched.")
+        return True
 
 
 def _by_name(entry: Entry) -> str:
