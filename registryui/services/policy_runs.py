@@ -97,6 +97,8 @@ def perform(pk: int) -> None:
             _perform(run)
         except (PruneError, NotNow) as error:
             _end(run, State.FAILED, str(error))
+        except OSError as error:
+            _end(run, State.FAILED, f"The registry could not be reached: {error.strerror or error}.")
 
 
 def _rows() -> Any:

@@ -175,6 +175,9 @@ def reject(actor: User, proposal: Proposal, plan_digest: str, text: str = "") ->
 def _decide(actor: User, proposal: Proposal, plan_digest: str, text: str, decision: Approval.Decision) -> Proposal:
     if actor.pk in (proposal.proposer_id, proposal.last_editor_id):
         raise NotNow("Nobody decides on what they proposed or last edited themselves; ask a colleague.")
+    if proposal.policy_runs.filter(state="overridden", decided_by=actor).exists():
+        # Also when somebody else has planned it again since.
+        raise NotNow("Nobody decides on what they set a guard aside for themselves; ask a colleague.")
     try:
         with _locked(proposal, (Proposal.State.PROPOSED,)) as locked:
             if locked.plan is None or locked.plan.digest != plan_digest:

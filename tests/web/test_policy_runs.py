@@ -170,6 +170,11 @@ def test_an_approver_sets_a_guard_aside_once_and_somebody_else_approves(seed, pe
             proposals.approve(people[who], proposal, proposal.plan.digest)
     with pytest.raises(NotNow, match="decided about it already"):
         policy_runs.override(people["admin"], run, "again")
+    # Planning it again makes somebody else its last editor, and changes nothing about who set the guard aside.
+    Proposal.objects.update(last_editor=people["viewer"])
+    proposal.refresh_from_db()
+    with pytest.raises(NotNow, match="set a guard aside for themselves"):
+        proposals.approve(people["approver"], proposal, proposal.plan.digest)
     page = client_of("admin").get(f"/proposals/{proposal.pk}/").content.decode()
     assert "A guard was set aside for it" in page
     assert "A guard stopped" not in page
