@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from prune.model.errors import PruneError, Stale
@@ -216,6 +217,7 @@ def override(actor: User, run: PolicyRun, reason: str) -> Proposal:
         raise NotNow("Nobody sets a guard aside for a policy that they wrote, activated or ran; ask a colleague.")
     with transaction.atomic():
         locked = _tripped(run)
+        _still_counts(locked)
         registry = locked.registry
         guards = {trip["guard"] for trip in locked.trips}
         rules = policies.effective(locked.version, registry)
@@ -249,11 +251,14 @@ def _tripped(run: PolicyRun) -> PolicyRun:
     locked: PolicyRun = _rows().select_for_update(of=("self",)).get(pk=run.pk)
     if locked.state != State.TRIPPED:
         raise NotNow("Somebody has decided about it already.")
+    return locked
+
+
+def _still_counts(locked: PolicyRun) -> None:
     if PolicyRun.objects.filter(policy=locked.policy, registry=locked.registry, pk__gt=locked.pk).exists():
         raise NotNow("The policy has run again since; look at its newest run.")
     if locked.policy.active_id != locked.version_id:
         raise NotNow("Another version of the policy is active by now.")
-    return locked
 
 
 def _decided(actor: User, action: audit.Action, run: PolicyRun) -> None:
@@ -303,8 +308,7 @@ def made_again(proposal: Proposal) -> Made:
 
 
 def open_trips() -> list[PolicyRun]:
-    """Return the runs that a guard stopped and nobody has decided about, the newest of each policy and registry."""
-    newest: dict[tuple[int, int], PolicyRun] = {}
-    for run in PolicyRun.objects.filter(state=State.TRIPPED).select_related("policy", "registry").order_by("pk"):
-        newest[run.policy_id, run.registry_id] = run
-    return list(newest.values())
+    """Return the runs that a guard stopped and nobody has decided about. The next run takes their place."""
+    newer = PolicyRun.objects.filter(policy=OuterRef("policy"), registry=OuterRef("registry"), pk__gt=OuterRef("pk"))
+    tripped = PolicyRun.objects.filter(~Exists(newer), state=State.TRIPPED)
+    return list(tripped.select_related("policy", "registry").order_by("pk"))

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 
+from registryui.environment import mailer
 from registryui.models import (
     Approval,
     AuditEntry,
@@ -322,3 +324,39 @@ def test_a_run_whose_worker_died_is_done_by_another(seed, people):
     run.refresh_from_db()
     assert run.state == "proposed"
     assert Proposal.objects.count() == 1
+
+
+def test_the_notice_goes_with_the_next_run_and_can_always_be_taken_away(seed, people, client_of):
+    policy = activated(people, seed, STRICT)
+    first = due()
+    assert policy_runs.open_trips() == [first]
+    second = due("2026-01-12T12:00+00:00")
+    assert policy_runs.open_trips() == [second]
+    with pytest.raises(NotNow, match="has run again since"):
+        policy_runs.override(people["approver"], first, "because")
+    policies.pause(people["proposer"], policy)
+    with pytest.raises(NotNow, match="Another version"):
+        policy_runs.override(people["approver"], second, "because")
+    client_of("approver").post(f"/policies/runs/{second.pk}/dismiss/", {"reason": "not any more"})
+    assert policy_runs.open_trips() == []
+    policies.activate(people["proposer"], policies.write(people["proposer"], policy, ONE))
+    run = policy_runs.ask(people["proposer"], Policy.objects.get(), seed)
+    policy_runs.perform(run.pk)
+    run.refresh_from_db()
+    assert run.state == "proposed"
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls", "ssl"),
+    [
+        ("smtp://mail", "mail", 25, False, False),
+        ("smtp+tls://me:s%40crt@mail:2525", "mail", 2525, True, False),
+        ("smtps://mail", "mail", 465, False, True),
+    ],
+)
+def test_mail_servers(url, host, port, tls, ssl):
+    options = mailer(url)["OPTIONS"]
+    assert (options["host"], options["port"], options["use_tls"], options["use_ssl"]) == (host, port, tls, ssl)
+    assert options["password"] == ("s@crt" if "@" in url else "")
+    with pytest.raises(ImproperlyConfigured, match="REGISTRYUI_EMAIL_URL"):
+        mailer("http://mail")
