@@ -1,5 +1,6 @@
 """A real worker that is killed in the middle of a run: another one finishes it."""
 
+import contextlib
 import os
 import re
 import signal
@@ -7,11 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import closing
 
 import pytest
 
 from tests.browser.conftest import ROOT
+from tests.reclaim.naive import pulled
+from tests.servers import free_port
 from tests.stores import V2Store, age, data_bytes
 
 pytestmark = pytest.mark.real
@@ -96,3 +100,66 @@ def test_a_run_survives_the_death_of_its_worker(tmp_path):
         [sys.executable, "manage.py", "verify_audit"], env=environment, cwd=ROOT, capture_output=True, text=True
     )
     assert re.search("whole", verified.stdout)
+
+
+def test_a_run_does_not_mind_that_the_web_server_is_killed(tmp_path):
+    store = V2Store(tmp_path / "store")
+    for number in range(40):
+        store.image("app", f"t{number}", layers=[store.layer(100)])
+    store.image("kept", "1", "2", layers=[store.layer(100), store.layer(200)])
+    age(tmp_path)
+    whole = {key: what for key, what in pulled(store).items() if key[0] == "kept"}
+    port = free_port()
+    environment = os.environ | {
+        "REGISTRYUI_DATA_DIR": str(tmp_path / "data"),
+        "DJANGO_SETTINGS_MODULE": "registryui.settings",
+    }
+    granian = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    web = [sys.executable, *granian, "registryui.wsgi:application"]
+
+    def serve() -> subprocess.Popen:
+        started = subprocess.Popen(
+            web,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(400):
+            with contextlib.suppress(OSError):
+                if urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).read() == b"ok\n":
+                    return started
+            time.sleep(0.05)
+        raise AssertionError("the web server did not start")
+
+    def kill(server: subprocess.Popen) -> None:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+    def state() -> str:
+        with closing(sqlite3.connect(tmp_path / "data/registryui.sqlite3")) as database:
+            return database.execute("SELECT state FROM registryui_run").fetchone()[0]
+
+    for command in (["manage.py", "migrate"], ["-c", SETUP.replace("SOURCE", repr(store.source))]):
+        subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True, capture_output=True)
+    server = serve()
+    worker = subprocess.Popen([sys.executable, "-c", SLOW], env=environment, cwd=ROOT)
+    try:
+        for _ in range(400):
+            if len(list(store.root.glob(".registryui/**/data"))) > 10:
+                break
+            time.sleep(0.05)
+        assert state() == "running"
+        kill(server)
+        server = serve()
+        for _ in range(600):
+            if state() != "running":
+                break
+            time.sleep(0.05)
+        assert state() == "done"
+    finally:
+        kill(server)
+        worker.terminate()
+        worker.wait(20)
+    assert pulled(store) == whole
