@@ -20,6 +20,9 @@ FILES = [
     "tests/web/test_proposals.py",
     "tests/web/test_scans.py",
     "tests/web/test_scale.py",
+    "tests/web/test_search.py",
+    "tests/web/test_selection.py",
+    "tests/web/test_history.py",
     "tests/web/on_postgresql.py",
 ]
 
