@@ -219,7 +219,8 @@ class _Judge:
     def fresh(self, repository: Repository, digest: Digest) -> bool:
         blob = (self.snapshot.blobs or {}).get(digest)
         times = [repository.revisions.get(digest), blob.time if blob else None]
-        return any(time is not None and time > self.limit for time in times)
+        known = [time for time in times if time is not None]
+        return not known or max(known) > self.limit
 
     def young(self, time: int | None) -> bool:
         return time is None or time > self.limit

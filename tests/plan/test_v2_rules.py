@@ -301,6 +301,18 @@ def test_a_new_signature_keeps_its_subject():
     assert image not in {blob.digest for blob in drift.items.blobs}
 
 
+def test_garbage_whose_age_cannot_be_told_any_more_stays():
+    registry = Registry()
+    left = registry.image("web")
+    plan = plan_for(registry, sweep=True)
+    assert manifests(plan) == {("web", left)}
+    registry.revisions["web"][left] = None
+    registry.blobs[left] = Blob(registry.blobs[left].size, None)
+    drift = check(plan, registry.snapshot(), now=NOW)
+    assert drift.items.manifests == ()
+    assert left not in {blob.digest for blob in drift.items.blobs}
+
+
 def test_a_blob_of_another_size_is_left_alone():
     registry = Registry()
     layer = registry.layer()
