@@ -33,7 +33,7 @@ def list_runs(source: Source) -> list[TrashRun]:
 def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Collection[str] | None = None) -> Emptied:
     """Remove what finished runs took away, for good. ``older_than`` is in seconds since their end, ``None`` for
     any age; ``runs`` limits it to these. Runs that are not finished, or being restored, are left alone, and so are
-    those after which something that was to stay was not found whole.
+    those in storage after which what was to stay was not looked at, or not found whole.
 
     Raises ``Refused`` when a run of ``runs`` is unknown or may not be emptied.
     """
@@ -53,7 +53,7 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
                 if runs is not None:
                     raise Refused(f"Run {name} is not finished; apply its plan again, or restore it, first.")
                 continue
-            if record.emptied is None and doubtful(record):
+            if record.emptied is None and (doubtful(record) or _unverified(source, record)):
                 if runs is not None:
                     raise Refused(
                         f"After run {name} something that was to stay was not found whole; restore it, or apply its "
@@ -71,6 +71,12 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
 def doubtful(record: Record) -> bool:
     """Tell whether the trash of a run may still be needed: it was verified and not found good, and not restored."""
     return record.restored is None and record.verified is not None and record.verified.state != "good"
+
+
+def _unverified(source: Source, record: Record) -> bool:
+    """Tell whether a run in storage came to its end and was interrupted before anybody looked at what stays."""
+    in_storage = isinstance(source, StorageV1 | StorageV2 | OciLayout)
+    return in_storage and record.restored is None and record.verified is None
 
 
 def discard(journal: Journal) -> int:

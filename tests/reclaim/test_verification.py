@@ -331,3 +331,18 @@ def test_a_layout(layout):
     assert [loss.item for loss in outcome.verified.missing] == [f"sha256:{victim.name}"]
     victim.write_bytes(body)
     assert apply(open_source(f"oci:{layout.root}"), plan, stopped="test", depth="full").state == "done"
+
+
+def test_a_run_that_nobody_verified_is_not_emptied(v2):
+    """Killed between its end and the look at what stays: whether the trash is needed nobody knows."""
+    plan = plan_of(v2, *REFS)
+    outcome = apply(open_source(v2.source), plan, stopped="test")
+    journal = v2.root / outcome.trash / "journal.jsonl"
+    lines = [line for line in journal.read_bytes().split(b"\n") if b'"event":"verified"' not in line]
+    journal.write_bytes(b"\n".join(lines))
+    emptied = empty_trash(open_source(v2.source), older_than=None, now=int(time.time()))
+    assert (emptied.runs, emptied.kept) == ((), (outcome.run,))
+    with pytest.raises(Refused, match="not found whole"):
+        empty_trash(open_source(v2.source), older_than=None, now=0, runs=[outcome.run])
+    assert apply(open_source(v2.source), plan, stopped="test").verified.state == "good"
+    assert empty_trash(open_source(v2.source), older_than=None, now=int(time.time())).runs == (outcome.run,)
