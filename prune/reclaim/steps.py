@@ -31,7 +31,7 @@ Kind = Literal[
     "layout-blob",
     "upload",
     "throw-away",  # over an API: a manifest of ours that must not stay
-    "sibling",  # over an API: another tag of an image, that must stay
+    "sibling",  # over an API: another tag of an image, or the image itself, that must stay
 ]
 
 

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from prune.cli import main
+from prune.model.digest import digest_of
 from prune.model.errors import SourceError, UsageError
-from prune.model.manifest import DOCKER_MANIFEST, parse_manifest
+from prune.model.manifest import DOCKER_MANIFEST, OCI_INDEX, parse_manifest
 from prune.model.plan import Request
 from prune.model.snapshot import Repository, Snapshot
 from prune.plan.make import make_plan
@@ -758,6 +759,55 @@ def test_a_server_whose_untagging_takes_the_siblings_along_gets_them_back(server
     assert outcome.state == "done"
     assert pushed == {"v0": body}
     assert set(server.repositories["good"]) == {"v0", "v1", "v2"}
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_server_whose_untagging_takes_the_image_of_an_index_along_gets_it_back(server, refused):
+    """No tag tells that a DELETE by tag deleted the digest, which an index needs that stays."""
+    repository = server.repositories["good"]
+    child = repository["v0"]
+    digest = digest_of(child)
+    part = {"mediaType": DOCKER_MANIFEST, "digest": digest, "size": len(child)}
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part]}).encode()
+    repository["multi"] = index
+    served = {digest: child}
+
+    def hook(request):
+        name = request.path.rpartition("/")[2]
+        if request.method == "DELETE" and name == "v0":
+            repository.pop("v0", None)
+            served.clear()
+            return web.Response(status=202)
+        if request.method == "PUT" and not refused:
+
+            async def put():
+                served[name] = await request.read()
+                return web.Response(status=201)
+
+            return put()
+        if request.method == "PUT":
+            return web.Response(status=409)
+        if "/manifests/" not in request.path:
+            return None
+        if name in served:
+            headers = {"Docker-Content-Digest": name}
+            return web.Response(body=served[name], content_type=DOCKER_MANIFEST, headers=headers)
+        if name in ("multi", digest_of(index)):
+            headers = {"Docker-Content-Digest": digest_of(index)}
+            return web.Response(body=index, content_type=OCI_INDEX, headers=headers)
+        return None
+
+    server.hook = hook
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:v0",)), now=int(time.time()))
+    assert (len(plan.delete.tags), plan.delete.manifests) == (1, ())
+    outcome = apply(source, plan, stopped=None)
+    if refused:
+        assert outcome.state == "failed"
+        assert f"good@{digest}" in outcome.message
+    else:
+        assert outcome.state == "done"
+        assert served == {digest: child}
 
 
 def test_an_undo_that_the_registry_refuses_says_so(server):

@@ -212,6 +212,9 @@ class Cleaning:
             return
         step = Step("tag", item, item, expect=digest)
         others = [self._sibling(one, digest) for one in self.untagging.at_risk(siblings)]
+        if not siblings and self.untagging.by_name is not False:
+            # An index holds it, say: nothing but its digest leads to it from now on.
+            others = [Step("sibling", f"{self.name}@{digest}", f"sibling {self.name}@{digest}", digest, counts=0)]
         self.record.intend(step, *others)
         try:
             if await writing.points_at(self.client, self.name, tag) != digest:
@@ -224,7 +227,7 @@ class Cleaning:
         if lost:
             for one in siblings:
                 await bring_back(self.client, self.record, self._sibling(one, digest))
-        elif others:
+        elif others and siblings:
             self.untagging.spares_others = True
         if not why and await writing.points_at(self.client, self.name, tag) is not None:
             why = "the registry kept this tag"

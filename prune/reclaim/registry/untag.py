@@ -29,7 +29,8 @@ class Untagging:
 
     def at_risk(self, siblings: list[str]) -> list[str]:
         """Return which other tags of an image to look at after one was taken away: none where tags are replaced, all
-        of them the first time that a tag is deleted by its name, and then one as a spot check."""
+        of them the first time that a tag is deleted by its name, and then one as a spot check. Whether an image
+        without another tag is still there, only its digest can tell."""
         if self.by_name is False:
             return []
         return siblings[:1] if self.spares_others else siblings
@@ -133,14 +134,14 @@ async def settle(client: Client, record: RunRecord) -> None:
 
 
 async def bring_back(client: Client, record: RunRecord, sibling: Step) -> bool:
-    """Put a tag back if a registry took it along with another one; tell whether it did."""
-    name, _, tag = sibling.item.rpartition(":")
-    if await writing.points_at(client, name, tag) is not None:
+    """Put a tag, or an image without one, back if a registry took it along with a tag; tell whether it did."""
+    name, _, reference = sibling.item.rpartition("@" if "@" in sibling.item else ":")
+    if await writing.points_at(client, name, reference) is not None:
         return False
-    answer = await writing.push_manifest(client, name, tag, *record.kept(name, sibling.expect))
+    answer = await writing.push_manifest(client, name, reference, *record.kept(name, sibling.expect))
     if answer.status not in (200, 201, 202):
         raise SourceError(
-            f"The registry took {name}:{tag} along with another tag of the same image, and does not take it back "
+            f"The registry took {sibling.item} along with a tag of the same image, and does not take it back "
             f"({answer.status}): push {sibling.expect} to it again."
         )
     return True
