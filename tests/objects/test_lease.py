@@ -1,6 +1,7 @@
 """Only one cleanup at a time, also where conditions are not known, and none that has lost its lock writes on."""
 
 import contextlib
+import threading
 import time
 
 import msgspec
@@ -117,6 +118,16 @@ def test_who_cannot_renew_stops_before_another_may_come(memory, monkeypatch):
             mine.write("x", b"1")
 
 
+def test_who_slept_longer_than_a_lock_holds_writes_nothing_more(memory, monkeypatch):
+    """A machine that was suspended: other clocks stand still meanwhile, and another may have the lock."""
+    mine = store(memory)
+    with mine.lock(PATH):
+        elapsed = time.clock_gettime
+        monkeypatch.setattr(lease.time, "clock_gettime", lambda clock: elapsed(clock) + 3600)
+        with pytest.raises(OSError, match="could not be renewed"):
+            mine.write("x", b"1")
+
+
 class RefusingConditions(Bucket):
     """A service that does not know conditions, and says so."""
 
@@ -143,6 +154,26 @@ def test_where_conditions_are_not_known_who_came_last_has_it(memory, monkeypatch
     monkeypatch.setattr(lease.time, "sleep", lambda seconds: left_by(memory))
     with pytest.raises(Refused, match="has just begun"):
         store(memory, kind).lock(PATH).__enter__()
+
+
+@pytest.mark.parametrize("kind", [RefusingConditions, IgnoringConditions])
+def test_where_conditions_are_not_known_nobody_renews_over_another(memory, monkeypatch, kind):
+    monkeypatch.setattr(lease, "SETTLES", 0)
+    monkeypatch.setattr(lease, "RENEWED", 0.02)
+    mine = store(memory, kind)
+    with mine.lock(PATH):
+        mine._lease._end.set()  # as if the process stood still for a while
+        time.sleep(0.1)
+        left_by(memory)
+        body = mine.read(PATH, 10_000)[0]
+        mine._lease._end.clear()
+        end = threading.Timer(0.5, mine._lease._end.set)
+        end.start()
+        mine._lease._keep()
+        end.join()
+        with pytest.raises(OSError, match="lock on this store was lost"):
+            mine.write("x", b"1")
+        assert mine.read(PATH, 10_000)[0] == body
 
 
 def test_two_who_write_one_journal_are_not_both_told_that_they_do(memory):

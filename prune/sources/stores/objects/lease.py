@@ -56,6 +56,7 @@ class Lease:
         self._tag = ""
         self._renewed = 0.0
         self._taken = False
+        self._conditional = False
         self._end = threading.Event()
 
     @contextlib.contextmanager
@@ -77,12 +78,12 @@ class Lease:
 
     def check(self) -> None:
         """Raise ``OSError`` unless the lock is surely still held: nothing more may be written then."""
-        if self._taken or time.monotonic() - self._renewed > HOLDS - RENEWED:
+        if self._taken or _elapsed() - self._renewed > HOLDS - RENEWED:
             raise OSError(errno.ENOLCK, "the lock on this store was lost to another cleanup or could not be renewed")
 
     def _acquire(self) -> None:
         # Looked at first: a service that ignores conditions would let us overwrite the lock of another.
-        moment = time.monotonic()
+        moment = _elapsed()
         self._tag = self._take_over()
         self._renewed = moment
 
@@ -110,7 +111,8 @@ class Lease:
         """Write the lock under a condition, and see that it is ours; return its ETag."""
         with contextlib.suppress(FileExistsError):  # another was faster; or we were, and only the answer was lost
             self._bucket.put(self._path, self._body, only=_quoted(only))
-        if not self._obeys_conditions():
+        self._conditional = self._obeys_conditions()
+        if not self._conditional:
             time.sleep(SETTLES)
         body, meta = self._bucket.get(self._path, _LIMIT)
         if body != self._body:
@@ -136,8 +138,12 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._end.wait(RENEWED):
-            moment = time.monotonic()
+            moment = _elapsed()
             try:
+                if not self._conditional and self._bucket.get(self._path, _LIMIT)[0] != self._body:
+                    # Nothing would refuse to overwrite the lock of who came when we could not renew it.
+                    self._taken = True
+                    return
                 self._tag = self._bucket.put(self._path, self._body, only=_quoted(self._tag))
                 self._renewed = moment
             except FileExistsError:
@@ -163,6 +169,11 @@ class Lease:
 
 def _quoted(tag: str) -> str:
     return f'"{tag}"' if tag and not tag.startswith(('"', "W/")) else tag
+
+
+def _elapsed() -> float:
+    """Return seconds by a clock that goes on while the machine sleeps: the lock runs out meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _boot() -> str:
