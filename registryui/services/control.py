@@ -135,7 +135,7 @@ class Watched:
             self.control.give_back(former)
         except PruneError as error:
             with _logged():
-                self._lost(str(error))
+                mark_lost(self.registry, self.run, self.words, str(error))
             raise
         if self.changes:
             with _logged():
@@ -145,13 +145,6 @@ class Watched:
     def cache_problem(self) -> str:
         """Return why the cache of the registry could not be cleared, empty when it was or there is none."""
         return self.control.problem if isinstance(self.control, Clearing) else ""
-
-    def _lost(self, problem: str) -> None:
-        row = Registry.objects.get(pk=self.registry.pk)
-        if row.held_problem != problem:
-            since = row.held_since or timezone.now()
-            self._set(held_since=since, held_words=self.words, held_problem=problem)
-            self._record(audit.Action.REGISTRY_LOST, problem)
 
     def _set(self, **fields: object) -> None:
         Registry.objects.filter(pk=self.registry.pk).update(**fields)
@@ -174,6 +167,17 @@ class _logged(suppress):  # reads as a verb: `with _logged(): …`
         return passed
 
 
+def mark_lost(registry: Registry, run: Run | None, how: str, problem: str) -> None:
+    """Note that a registry did not come back, and why; on the record once for each reason."""
+    with transaction.atomic():
+        row = Registry.objects.select_for_update().get(pk=registry.pk)
+        if row.held_problem != problem:
+            since = row.held_since or timezone.now()
+            Registry.objects.filter(pk=row.pk).update(held_since=since, held_words=how, held_problem=problem)
+            pk = run.pk if run is not None else None
+            audit.record(None, audit.Action.REGISTRY_LOST, row, registry=row.slug, reason=problem, run=pk)
+
+
 def mark_back(registry: Registry, reason: str, actor: User | None = None) -> None:
     """Note that a registry is held no longer."""
     with transaction.atomic():
@@ -192,9 +196,15 @@ def put_all_right() -> int:
     found = 0
     for registry in Registry.objects.exclude(held_since=None).select_related("held_run"):
         try:
+            chosen = watched(registry, registry.held_run)
+        except PruneError as error:
+            # Its settings were fine when it was taken: what has changed is not theirs to say, and somebody must know.
+            mark_lost(registry, registry.held_run, registry.held_words, str(error))
+            continue
+        try:
             store = storage_of(open_registry(registry)).store
             with store.lock(LOCK):
-                put_right(watched(registry, registry.held_run), store)
+                put_right(chosen, store)
                 mark_back(registry, "after an interruption")
             found += 1
         except DidNotComeBack as error:

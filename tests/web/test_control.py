@@ -127,6 +127,16 @@ def test_a_worker_that_starts_gives_back_what_a_dead_one_held(operated, people, 
     assert actions()[-2:] == ["registry.held", "registry.back"]
 
 
+def test_one_that_may_not_be_given_back_any_more_is_said(operated, settings, client_of):
+    Registry.objects.update(held_since="2026-01-01T00:00Z", held_words="x")
+    settings.ALLOW_COMMANDS = False
+    assert [control.put_all_right(), control.put_all_right()] == [0, 0]
+    assert "REGISTRYUI_ALLOW_COMMANDS" in client_of("viewer").get("/").content.decode()
+    assert actions().count("registry.lost") == 1
+    settings.ALLOW_COMMANDS = True
+    assert control.put_all_right() == 1
+
+
 def test_a_note_that_never_came_to_be_is_no_trouble(operated):
     """Killed between the database and the store: nothing was done to the registry yet."""
     Registry.objects.update(held_since="2026-01-01T00:00Z", held_words="x")
