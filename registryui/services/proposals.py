@@ -20,7 +20,7 @@ from registryui.models import (
     RegistrySnapshot,
     StandingApproval,
 )
-from registryui.services import audit, diagrams, review, runs, scans
+from registryui.services import approvals, audit, diagrams, review, runs, scans
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
@@ -192,7 +192,7 @@ def _decide(actor: User, proposal: Proposal, plan_digest: str, text: str, decisi
             )
             if decision == Approval.Decision.REJECT:
                 locked.state = Proposal.State.REJECTED
-            elif approvals(locked) >= locked.registry.required_approvals:
+            elif not approvals.missing(locked):
                 locked.state = Proposal.State.APPROVED
             locked.save()
             action = audit.Action.REJECTED if decision == Approval.Decision.REJECT else audit.Action.APPROVED
@@ -205,11 +205,6 @@ def _decide(actor: User, proposal: Proposal, plan_digest: str, text: str, decisi
         if "nobody approves" in str(error):
             raise NotNow("Nobody approves what they proposed or last edited themselves.") from None
         raise NotNow("You have decided on this plan already, or a cleanup of this registry is running.") from None
-
-
-def approvals(proposal: Proposal) -> int:
-    """Return how many people have approved the plan as it is now."""
-    return Approval.objects.filter(plan=proposal.plan, decision=Approval.Decision.APPROVE).count()
 
 
 def plan_of(proposal: Proposal) -> Plan:

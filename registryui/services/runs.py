@@ -12,16 +12,20 @@ from django.utils import timezone
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
 from prune.plan.verification import DEPTHS, Depth
+from prune.plan.words import counted
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
-from prune.reclaim.trash import empty_trash
+from prune.reclaim.trash import empty_trash, list_runs
 from registryui.models import Proposal, Registry, Run, StandingApproval
-from registryui.services import audit, control, scans
+from registryui.services import approvals, audit, control, scans
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
 
 log = logging.getLogger(__name__)
+
+#: In these a cleanup can be started, or started again.
+STARTABLE = (Proposal.State.APPROVED, Proposal.State.FAILED)
 
 #: What a verification found missing, as far as it goes on the record.
 MOST_ON_RECORD = 100
@@ -39,7 +43,13 @@ def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
     with transaction.atomic():
         rows = Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan")
         locked = rows.get(pk=proposal.pk)
-        return begin(actor, locked, statement)
+        short = approvals.missing(locked) if locked.state in STARTABLE else 0
+        if not short:
+            return begin(actor, locked, statement)
+        # More are asked for by now, an account was closed, a standing approval revoked: back to the people.
+        locked.state = Proposal.State.PROPOSED
+        locked.save(update_fields=["state", "updated_at"])
+    raise NotNow(f"It needs {counted(short, 'more approval')} by now, and can be approved again.")
 
 
 def standing_word(registry: Registry) -> str:
@@ -48,9 +58,9 @@ def standing_word(registry: Registry) -> str:
 
 
 def begin(actor: User, proposal: Proposal, statement: str, standing: StandingApproval | None = None) -> Run:
-    """Queue the run of a proposal whose row the caller holds; under a ``standing`` approval ``actor`` is who asked
-    for that."""
-    if proposal.state not in (Proposal.State.APPROVED, Proposal.State.FAILED):
+    """Queue the run of a proposal whose row the caller holds, with its approvals counted under that lock; under a
+    ``standing`` approval ``actor`` is who asked for that."""
+    if proposal.state not in STARTABLE:
         raise NotNow("Only an approved proposal can be carried out.")
     run = _queue(
         actor,
@@ -107,20 +117,15 @@ def _queue(actor: User, run: Run, reason: str) -> Run:
 
 def perform(run_id: int) -> None:
     """Do a queued run, or go on with one whose worker died, unless somebody else does."""
-    from registryui.services import policy_runs
-
-    first = Run.objects.filter(pk=run_id, started_at=None).exists()
     with held(Run, run_id) as lease:
         if lease is None:
             return
         rows = Run.objects.select_related("registry", "proposal__policy__policy", "plan", "parent", "started_by")
         run = rows.get(pk=run_id)
         try:
-            if first and run.kind == Run.Kind.APPLY and run.proposal is not None:
-                # Once things move, stopping half-way would help nobody.
-                policy_runs.recheck(run.proposal)
             match run.kind:
                 case Run.Kind.APPLY:
+                    _recheck(run)
                     _apply(run, lease)
                 case Run.Kind.RESTORE:
                     _restore(run, lease)
@@ -136,6 +141,36 @@ def perform(run_id: int) -> None:
         _finish(run)
     scan = scans.request(None, run.registry)
     scans.perform(scan.pk)
+
+
+def _recheck(run: Run) -> None:
+    """Judge once more what a policy let go, each time before something moves: also when a run is gone on with whose
+    worker died, perhaps days ago. Raises ``Stale``; what a run has moved so far can then be brought back."""
+    from registryui.services import policy_runs
+
+    if run.proposal is None or run.plan is None:
+        return
+    try:
+        policy_runs.recheck(run.proposal)
+    except (PruneError, NotNow) as error:
+        known = list_runs(open_registry(run.registry))
+        begun = next((one for one in known if one.plan_digest == run.plan.digest and one.state != "restored"), None)
+        if begun is None:
+            raise
+        if begun.state != "unfinished":
+            return  # everything has moved: what is left is to look whether it is whole, and to write it down
+        _hold_trash(run, begun.run)
+        raise Stale(f"{error} The cleanup stopped half-way; undo it to bring back what had gone by then.") from None
+
+
+def _hold_trash(run: Run, engine_run: str) -> None:
+    """Note where what a run took away lies. One that was begun before, or is verified again, is still one cleanup
+    with one trash."""
+    same = Run.objects.filter(registry=run.registry, kind=Run.Kind.APPLY, engine_run=engine_run)
+    same.exclude(pk=run.pk).update(trash=Run.Trash.NONE)
+    run.engine_run = engine_run
+    run.trash = Run.Trash.HELD
+    run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
 
 
 def _apply(run: Run, lease: Lease) -> None:
@@ -172,11 +207,7 @@ def _apply(run: Run, lease: Lease) -> None:
         run.verified["missing"] = run.verified["missing"][:MOST_SKIPPED]
     # A run that is over is one that can be undone, above all when its verification failed.
     if outcome.trash is not None and (outcome.state != "failed" or outcome.verified is not None):
-        # One that was begun before, or is verified again, is still one cleanup with one trash.
-        same = Run.objects.filter(registry=run.registry, kind=Run.Kind.APPLY, engine_run=outcome.run)
-        same.exclude(pk=run.pk).update(trash=Run.Trash.NONE)
-        run.trash = Run.Trash.HELD
-        run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
+        _hold_trash(run, outcome.run)
 
 
 def _restore(run: Run, lease: Lease) -> None:

@@ -14,7 +14,7 @@ from prune.model.plan import Plan
 from prune.plan.words import listed
 from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
-from registryui.services import control, runs, selection
+from registryui.services import approvals, control, runs, selection
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow
 from registryui.views import review
@@ -170,7 +170,7 @@ def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice
         "control_words": control.words(proposal.registry) if proposal.registry.sees_to_control else "",
         "record": proposal.plan,
         "approvals": proposal.approvals.filter(plan=proposal.plan),
-        "approved": service.approvals(proposal),
+        "approved": approvals.count(proposal),
         "older_approvals": proposal.approvals.exclude(plan=proposal.plan).count(),
         "comments": proposal.comments.select_related("user"),
         "runs": proposal.runs.select_related("started_by"),

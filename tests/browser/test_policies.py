@@ -44,12 +44,17 @@ def a_night_later(dashboard) -> None:
 
 
 def wait_for_run(visitor, words: str) -> None:
-    """Look at the policy until its newest run has come to something."""
+    """Look at the policy until its newest run has come to something, then load the page once more.
+
+    What the head of a page says was read a moment before its rows: the two agree for certain only when the run had
+    ended before either.
+    """
     page = visitor.page
-    for _ in range(60):
+    for _ in range(120):
         page.goto("/policies/p/old-versions/")
         newest = page.locator("h2:has-text('Runs') + div tbody tr").first
         if re.search(words, newest.inner_text()):
+            page.reload()
             return
         page.wait_for_timeout(500)
     raise AssertionError(newest.inner_text())
@@ -96,6 +101,7 @@ def test_a_guard_trips_and_is_set_aside_once(visit, dashboard):
     write(proposer, "0.1")
     assert "The guard max_fraction would stop it" in proposer.page.inner_text("#preview")
     proposer.page.click("button:has-text('Save and activate')")
+    proposer.page.wait_for_selector(".state.big:has-text('version 1 active')")
     a_night_later(dashboard)
     wait_for_run(proposer, "stopped by a guard")
     proposer.page.click("a:has-text('See which, and decide')")
@@ -122,6 +128,7 @@ def test_two_people_let_it_run_without_being_asked(visit, dashboard):
     proposer = visit("proposer")
     write(proposer, "0.5")
     proposer.page.click("button:has-text('Save and activate')")
+    proposer.page.wait_for_selector(".state.big:has-text('version 1 active')")
     approver, admin = visit("approver"), visit("admin")
     approver.page.goto("/policies/p/old-versions/")
     approver.page.click("summary:has-text('Ask for one')")

@@ -8,6 +8,7 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 
+from prune.sources.stores.disk import DiskStore
 from registryui.environment import mailer
 from registryui.models import (
     Approval,
@@ -20,7 +21,7 @@ from registryui.models import (
     StandingApproval,
     StandingSignature,
 )
-from registryui.services import audit, leases, policies, policy_runs, proposals, standing
+from registryui.services import audit, leases, policies, policy_runs, proposals, runs, standing
 from registryui.services.errors import NotNow
 from tests.stores import tree
 from tests.web.test_proposals import root, work
@@ -298,6 +299,97 @@ def test_what_came_into_use_after_the_approval_stays(seed, people):
     assert tree(root(seed)) == before
     with pytest.raises(NotNow, match="lets nothing go"):
         proposals.refresh(people["approver"], proposal)
+
+
+class Killed(BaseException):
+    """The end of a worker, as far as a test in one process can have it."""
+
+
+def died_after(monkeypatch, moves: int, run: Run) -> None:
+    """Let a worker die after so many moves, and its lease run out."""
+    move, done = DiskStore.move, []
+
+    def dying(self, source, target):
+        if len(done) == moves:
+            raise Killed
+        done.append(source)
+        move(self, source, target)
+
+    monkeypatch.setattr(DiskStore, "move", dying)
+    with pytest.raises(Killed):
+        runs.perform(run.pk)
+    monkeypatch.setattr(DiskStore, "move", move)
+    Run.objects.filter(state="running").update(lease_until=datetime.now(UTC) - timedelta(hours=1))
+    assert leases.recover() == 1
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_policy_is_asked_again_when_a_run_goes_on_whose_worker_died(seed, people, monkeypatch, moves):
+    before = tree(root(seed))
+    activated(people, seed)
+    proposal = due().proposal
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    died_after(monkeypatch, moves, proposal.runs.get())
+    seed.protection = "protect: [{tag: version1}]"
+    seed.save()
+    work()
+    proposal.refresh_from_db()
+    run = proposal.runs.get()
+    assert (proposal.state, run.state) == ("stale", "failed")
+    assert "The policy keeps library/seed-2:version1 by now" in run.message
+    assert "half-way" in run.message
+    runs.restore(people["approver"], run)
+    work()
+    run.refresh_from_db()
+    assert run.trash == "restored"
+    assert tree(root(seed)) == before
+
+
+def test_what_had_moved_completely_is_only_written_down(seed, people, monkeypatch):
+    activated(people, seed)
+    proposal = due().proposal
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+
+    def killed(*_):
+        raise Killed
+
+    monkeypatch.setattr(runs, "_finish", killed)
+    with pytest.raises(Killed):
+        runs.perform(proposal.runs.get().pk)
+    monkeypatch.undo()
+    Run.objects.update(lease_until=datetime.now(UTC) - timedelta(hours=1))
+    assert leases.recover() == 1
+    seed.protection = "protect: [{tag: version1}]"
+    seed.save()
+    work()
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.runs.get().trash) == ("done", "held")
+
+
+def test_a_standing_approval_is_counted_when_an_admin_starts_it(seed, people):
+    seed.run_on_approval = False
+    seed.save()
+    policy = activated(people, seed)
+    leave = granted(people, policy, seed)
+    proposal = due().proposal
+    assert proposal.state == "approved"
+    standing.revoke(people["admin"], leave)
+    with pytest.raises(NotNow, match="1 more approval"):
+        runs.start(people["admin"], proposal, "stopped")
+    proposal.refresh_from_db()
+    assert (proposal.state, Run.objects.count()) == ("proposed", 0)
+
+
+def test_an_admin_starts_what_a_standing_approval_approves(seed, people):
+    seed.run_on_approval = False
+    seed.save()
+    policy = activated(people, seed)
+    granted(people, policy, seed)
+    proposal = due().proposal
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "done"
 
 
 def test_an_engine_that_cannot_be_asked_keeps_everything(seed, people, client_of, tmp_path):

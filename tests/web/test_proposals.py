@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from registryui.models import Approval, Proposal, Run
-from registryui.services import audit, proposals, runs
+from registryui.services import approvals, audit, proposals, runs
 from registryui.services.errors import Moved, NotNow
 from tests.stores import tree
 from tests.web.conftest import scan
@@ -136,6 +136,32 @@ def test_as_many_approvals_as_the_registry_asks_for(seed, people):
     assert proposal.state == "running"
 
 
+def test_approvals_are_counted_again_when_the_cleanup_begins(shop, people):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    shop.required_approvals = 2
+    shop.save()
+    with pytest.raises(NotNow, match="1 more approval"):
+        runs.start(people["admin"], proposal, "stopped")
+    proposal.refresh_from_db()
+    assert (proposal.state, Run.objects.count()) == ("proposed", 0)
+    proposals.approve(people["admin"], proposal, proposal.plan.digest)
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "done"
+
+
+def test_whose_account_was_closed_counts_no_more(shop, people):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    people["approver"].is_active = False
+    people["approver"].save()
+    with pytest.raises(NotNow, match="1 more approval"):
+        runs.start(people["admin"], proposal, "stopped")
+    assert not Run.objects.exists()
+
+
 def test_without_a_standing_word_an_admin_starts_it_with_one(shop, people):
     proposal = propose(people["proposer"], shop, "shop/web:1.0")
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
@@ -258,7 +284,7 @@ def test_planning_again_on_the_same_registry_keeps_approvals(seed, people):
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
     scan(seed)
     proposals.refresh(people["proposer"], proposal)
-    assert proposals.approvals(proposal) == 1
+    assert approvals.count(proposal) == 1
 
 
 def test_a_registry_that_starts_by_itself_needs_a_statement(db):
