@@ -29,8 +29,11 @@ bench: ## figures, as ratios against a peer in the same run
 	@scripts/setup.sh bench
 	@.venv/bin/python -m benchmarks
 
+messages: setup-test ## every string of the pages into the catalogs of registryui/locale, and compiled
+	@scripts/messages.sh
+
 lock: ## new requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --python-version 3.12 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --python-version 3.12 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements/dev.txt
 
-.PHONY: help setup setup-test run test test-quick lint bench lock
+.PHONY: help setup setup-test run test test-quick lint bench messages lock

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from registryui.models import Proposal, Registry
 from registryui.services import policy_runs
+from registryui.words import script_words
 
 #: Which entry of the main menu a page belongs to, by the name of its address.
 SECTIONS = {
@@ -45,6 +46,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     known: dict[str, Any] = {
         "theme": theme if theme in ("light", "dark") else "",
+        "script_words": script_words(),
         "section": SECTIONS.get(match.url_name or "", "") if match else "",
     }
     if hasattr(request, "user") and request.user.is_authenticated and match and match.app_name != "admin":

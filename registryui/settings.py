@@ -55,6 +55,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -80,7 +81,15 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "registries"
 LOGOUT_REDIRECT_URL = "login"
 
+# What is not a page - the record, plans, logs, e-mail - is in this language (docs/decisions/0016-languages.md).
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "registryui" / "locale"]
+FORMAT_MODULE_PATH = "registryui.locale"
+LANGUAGE_COOKIE_NAME = "registryui_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = os.environ.get("REGISTRYUI_TIME_ZONE", "UTC")
 USE_TZ = True
 USE_I18N = True
@@ -107,7 +116,7 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
 }
 HTTPS = flag("REGISTRYUI_HTTPS", default=False)
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = int(os.environ.get("REGISTRYUI_HSTS_SECONDS", "31536000" if HTTPS else "0"))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(SECURE_HSTS_SECONDS)
 if flag("REGISTRYUI_BEHIND_PROXY", default=False):

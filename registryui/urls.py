@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as accounts
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
+from django.views.i18n import set_language
 
 from registryui.views import (
     deletions,
@@ -80,6 +82,7 @@ urlpatterns = [
     path("history/deletions/", deletions.deletions, name="history-deletions"),
     path("history/tags/", deletions.moves, name="history-tags"),
     path("theme/", user.theme, name="theme"),
+    path("language/", login_not_required(set_language), name="language"),
     path("login/", accounts.LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", accounts.LogoutView.as_view(), name="logout"),
     path(

@@ -30,6 +30,7 @@ if [ "$purpose" != run ]; then
     need chromium chromium
     need dockerd docker.io
     need redis-server redis-server
+    need xgettext gettext
     # Its programs lie in a folder for each version, beside the PATH.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
@@ -73,6 +74,13 @@ if ! cmp -s "$lock" "$stamp"; then
     .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
     cp "$lock" "$stamp"
 fi
+
+for catalog in registryui/locale/*/LC_MESSAGES/django.po; do
+    if [ ! "${catalog%.po}.mo" -nt "$catalog" ]; then
+        .venv/bin/python -m registryui.catalogs
+        break
+    fi
+done
 
 # The project itself: a path file and the `prune` command, cheaper at every start than an editable install.
 here=$(pwd -P)

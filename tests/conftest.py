@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from registryui.catalogs import compile_catalogs
 from tests.engines import PROGRAMS, REGISTRY, REGISTRY_CONFIG, Engine, libraries
+
+compile_catalogs()
 
 
 @pytest.fixture(scope="session")

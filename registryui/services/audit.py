@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import override
 
 from registryui.middleware import current_request_id
 from registryui.models import AuditEntry, AuditHead
@@ -75,7 +76,7 @@ def record(
             action=action,
             object_kind=subject._meta.model_name or "" if subject is not None else "",
             object_id=str(subject.pk) if subject is not None else "",
-            label=str(subject)[:300] if subject is not None else "",
+            label=_label(subject),
             registry=registry,
             plan_digest=plan_digest,
             reason=reason,
@@ -88,6 +89,12 @@ def record(
         head.number, head.digest = entry.id, entry.digest
         head.save()
     return entry
+
+
+def _label(subject: Model | None) -> str:
+    """Return what a thing is called, in the language of the record whoever writes it."""
+    with override("en"):
+        return str(subject)[:300] if subject is not None else ""
 
 
 def entry_digest(entry: AuditEntry) -> str:

@@ -1,9 +1,34 @@
 """Why something was not done, in a sentence for the person who asked."""
 
+from django.utils.translation import gettext, override
+
 
 class NotNow(Exception):
-    """It cannot be done as things stand."""
+    """It cannot be done as things stand.
+
+    ``str()`` is English whoever asks: it goes into the record, messages of runs and logs. ``told`` is the same in the
+    language of the person who reads it; so the message is marked with ``gettext_noop``, and ``values`` are put into
+    its ``%(names)s`` afterwards.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        with override("en"):
+            super().__init__(message % values if values else message)
+        self.message = message
+        self.values = values
+
+    @property
+    def told(self) -> str:
+        """Return it in the language of the request."""
+        values = {name: told(value) if isinstance(value, Exception) else value for name, value in self.values.items()}
+        text = gettext(self.message) if self.message else ""
+        return text % values if values else text
 
 
 class Moved(NotNow):
     """What the person saw is not what is there now."""
+
+
+def told(error: Exception) -> str:
+    """Return what an error says in the language of the request, as far as it can be said in it."""
+    return error.told if isinstance(error, NotNow) else str(error)

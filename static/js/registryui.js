@@ -1,13 +1,19 @@
 // Everything works without this file. With it: counts of what is selected, and graphs that zoom.
 "use strict";
 
+// What a script says stands in it in English; pages in another language carry the translations.
+const translations = JSON.parse(document.getElementById("script-words")?.textContent ?? "{}");
+function say(text, values = {}) {
+  return (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
 function watchSelection(form) {
   const boxes = () => [...form.querySelectorAll("tbody input[name=ref]:not(:disabled)")];
   const head = form.querySelector("thead .pick");
   if (!head) return;
   const all = document.createElement("input");
   all.type = "checkbox";
-  all.setAttribute("aria-label", "Select everything on this page");
+  all.setAttribute("aria-label", say("Select everything on this page"));
   head.replaceChildren(all);
   const count = () => {
     const picked = boxes().filter((box) => box.checked).length;
@@ -39,7 +45,7 @@ function zoomable(figures) {
     if (!graph) return;
     const bar = document.createElement("div");
     bar.className = "zoom";
-    for (const [text, title, act] of [["+", "Closer", () => zoom(0.75)], ["−", "Farther", () => zoom(1.33)], ["⤢", "The whole graph", reset]]) {
+    for (const [text, title, act] of [["+", say("Closer"), () => zoom(0.75)], ["−", say("Farther"), () => zoom(1.33)], ["⤢", say("The whole graph"), reset]]) {
       const button = document.createElement("button");
       button.type = "button"; button.textContent = text; button.title = title; button.setAttribute("aria-label", title);
       button.addEventListener("click", act);
@@ -72,12 +78,12 @@ function zoomable(figures) {
 function copyable(place) {
   if (!navigator.clipboard) return;
   const button = document.createElement("button");
-  button.type = "button"; button.className = "quiet copy"; button.textContent = "Copy";
-  button.title = place.dataset.copy; button.setAttribute("aria-label", `Copy “${place.dataset.copy}”`);
+  button.type = "button"; button.className = "quiet copy"; button.textContent = say("Copy");
+  button.title = place.dataset.copy; button.setAttribute("aria-label", say("Copy “{text}”", { text: place.dataset.copy }));
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(place.dataset.copy);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    button.textContent = say("Copied");
+    setTimeout(() => { button.textContent = say("Copy"); }, 1500);
   });
   place.append(button);
 }

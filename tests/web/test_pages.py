@@ -72,7 +72,7 @@ PAGES = [
     ("history-tags", [], "get", "viewer"),
     ("proposal-then", [1, 1], "get", "viewer"),
 ]
-OPEN = {"login", "logout", "healthz", "password_change", "theme"}
+OPEN = {"login", "logout", "healthz", "password_change", "theme", "language"}
 
 
 @pytest.fixture

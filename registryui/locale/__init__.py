@@ -1,0 +1,1 @@
+"""Catalogs of translated messages, and how each language writes dates."""

@@ -1,0 +1,1 @@
+"""English, the language of the messages themselves: it has no catalog."""
