@@ -1,10 +1,11 @@
 """Why things stay, in words."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 
-from prune.graph.reach import RepositoryGraph, blobs_of
+from prune.graph.reach import RepositoryGraph
 from prune.model.digest import Digest, short
 from prune.model.snapshot import Snapshot
+from prune.plan.surroundings import MOST_NAMED, Holding, Surroundings, holdings, served
 from prune.plan.words import counted, listed
 
 
@@ -37,36 +38,30 @@ def manifest_stays(
 class BlobHolders:
     """Who still needs a blob, found in one pass over everything that stays."""
 
-    def __init__(self, snapshot: Snapshot, survivors: dict[str, set[Digest]], blobs: Collection[Digest]) -> None:
-        self._holders: dict[Digest, list[str]] = {}
-        self._count: dict[Digest, int] = {}
-        wanted = set(blobs)
-        direct: dict[Digest, set[Digest]] = {}
-        for name in sorted(snapshot.repositories):
-            repository = snapshot.repositories[name]
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        survivors: dict[str, set[Digest]],
+        blobs: Set[Digest],
+        around: Surroundings | None = None,
+    ) -> None:
+        self._holdings: dict[Digest, dict[str, Holding]] = {}
+        for name, repository in snapshot.repositories.items():
             staying = survivors.get(name)
             if staying is None:
-                staying = {*repository.revisions, *repository.tags.values()}
-            tags_of: dict[Digest, str] = {}
-            for tag, digest in repository.tags.items():
-                if digest not in tags_of or tag < tags_of[digest]:
-                    tags_of[digest] = tag
-            for manifest in sorted(staying):
-                found = direct.get(manifest)
-                if found is None:
-                    found = direct[manifest] = blobs_of(manifest, snapshot.manifests) & wanted
-                for blob in found:
-                    self._count[blob] = self._count.get(blob, 0) + 1
-                    holders = self._holders.setdefault(blob, [])
-                    if len(holders) < 3:
-                        named = tags_of.get(manifest)
-                        holders.append(f"{name}:{named}" if named else f"{name}@{short(manifest)}")
+                staying = served(repository)
+            for blob, holding in holdings(repository, staying, snapshot, blobs).items():
+                self._holdings.setdefault(blob, {})[name] = holding
+        if around is not None:
+            for blob in blobs:
+                self._holdings.setdefault(blob, {}).update(around.elsewhere(blob, snapshot.repositories))
 
     def why(self, blob: Digest) -> tuple[str, ...]:
         """Return one sentence: who needs the blob."""
-        holders = self._holders.get(blob, [])
-        if not holders:
+        found = [holding for _, holding in sorted(self._holdings.get(blob, {}).items())]
+        if not found:
             return ("a push that is not finished may need it (its link is younger than the grace window)",)
-        more = self._count[blob] - len(holders)
+        holders = [name for holding in found for name in holding.named][:MOST_NAMED]
+        more = sum(holding.count for holding in found) - len(holders)
         names = listed([*holders, counted(more, "other image")] if more else holders, most=4)
         return (f"{names} {'needs' if len(holders) + more == 1 else 'need'} it",)

@@ -3,6 +3,7 @@
 The rules are numbered in the command's contract ("What a plan contains, exactly"); each function names its own.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from prune.graph.reach import RepositoryGraph, blobs_of, held_blobs
@@ -23,6 +24,7 @@ from prune.model.snapshot import Repository, Snapshot
 from prune.plan import reasons
 from prune.plan.selection import Selection, select
 from prune.plan.summary import summarise
+from prune.plan.surroundings import Surroundings, served
 
 
 @dataclass
@@ -44,12 +46,14 @@ class Fate:
         return self.graph.present - self.manifests
 
 
-def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
+def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroundings | None = None) -> Plan:
     """Return the plan; see `prune.plan.make.make_plan`."""
+    if around is not None and request.sweep:
+        raise ValueError("a sweep is about every repository")
     chosen = select(snapshot, request.delete)
     fates = _fates(snapshot, chosen, request, now)
     refused = [*chosen.refused, *_refusals(fates)]
-    blobs = _blobs(snapshot, fates, request, now)
+    blobs = _blobs(snapshot, fates, request, now, around)
     gone = {blob.digest for blob in blobs}
     uploads = _uploads(snapshot, chosen, request, now)
     deletions = Deletions(
@@ -66,16 +70,16 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
         blobs=blobs,
         # A registry's API has no way to take a name out of the catalog.
         repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.whole)),
-        layer_links=_layer_links(snapshot, fates, chosen, gone, request, now),
+        layer_links=_layer_links(snapshot, fates, chosen, gone, request, now, around),
         uploads=uploads,
     )
     return Plan(
         source=snapshot.source,
         kind=snapshot.kind,
         request=request,
-        scan=summarise(snapshot),
+        scan=summarise(snapshot) if around is None else around.summary,
         delete=deletions,
-        keep=_kept(snapshot, fates, chosen, gone),
+        keep=_kept(snapshot, fates, gone, around),
         refused=tuple(sorted(set(refused))),
         freed_bytes=sum(blob.size for blob in blobs) + sum(upload.size for upload in uploads),
     )
@@ -149,7 +153,9 @@ def _refusals(fates: dict[str, Fate]) -> list[Refusal]:
     return found
 
 
-def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: int) -> tuple[BlobItem, ...]:
+def _blobs(
+    snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: int, around: Surroundings | None
+) -> tuple[BlobItem, ...]:
     """Rules 6 to 8: blobs that nothing needs any more, in any repository."""
     if not snapshot.complete or snapshot.partial:
         return ()
@@ -167,14 +173,17 @@ def _blobs(snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: in
             staying.update(repository.tags.values())
     held = held_blobs(staying, snapshot.manifests)
     named = held_blobs(going, snapshot.manifests) if going else set()
+    if around is not None:
+        held |= {digest for digest in named if around.elsewhere(digest, snapshot.repositories)}
     if snapshot.blobs is None:
         # Over the API only the manifests say how large things are; what none of them names cannot be seen at all.
         sizes = _described_sizes(snapshot, going)
         return tuple(sorted(BlobItem(digest, sizes[digest]) for digest in named - held if digest in sizes))
     limit = now - request.grace
-    links = _unexplained_links(snapshot)
+    candidates = snapshot.blobs.keys() - held if request.sweep else named - held
+    links = _unexplained_links(snapshot, candidates, around)
     chosen = []
-    for digest in snapshot.blobs.keys() - held if request.sweep else named - held:
+    for digest in candidates:
         blob = snapshot.blobs.get(digest)
         if blob is None:
             continue
@@ -203,15 +212,21 @@ def _described_sizes(snapshot: Snapshot, digests: set[Digest]) -> dict[Digest, i
     return sizes
 
 
-def _unexplained_links(snapshot: Snapshot) -> dict[Digest, list[int | None]]:
-    """Return, by blob, the times of layer links in repositories where no manifest refers to that blob."""
+def _unexplained_links(
+    snapshot: Snapshot, blobs: Set[Digest], around: Surroundings | None
+) -> dict[Digest, list[int | None]]:
+    """Return, for each of ``blobs``, the times of layer links in repositories where no manifest refers to it."""
     found: dict[Digest, list[int | None]] = {}
     for repository in snapshot.repositories.values():
-        if not repository.layer_links:
+        linked = repository.layer_links.keys() & blobs
+        if not linked:
             continue
-        needed = held_blobs({*repository.revisions, *repository.tags.values()}, snapshot.manifests)
-        for digest in repository.layer_links.keys() - needed:
+        for digest in linked - held_blobs(served(repository), snapshot.manifests):
             found.setdefault(digest, []).append(repository.layer_links[digest])
+    if around is not None:
+        for digest in blobs:
+            if elsewhere := around.links_elsewhere(digest, snapshot.repositories):
+                found.setdefault(digest, []).extend(elsewhere.values())
     return found
 
 
@@ -222,6 +237,7 @@ def _layer_links(
     gone: set[Digest],
     request: Request,
     now: int,
+    around: Surroundings | None,
 ) -> tuple[LayerLinkItem, ...]:
     """Links to blobs that go; with ``--sweep`` also links that their repository no longer needs (rule 7)."""
     limit = now - request.grace
@@ -236,6 +252,9 @@ def _layer_links(
             named = held_blobs(fates[name].manifests, snapshot.manifests)
             doomed |= {d for d in links.keys() - needed if d in named or _older(limit, links[d])}
         found += [LayerLinkItem(name, digest) for digest in doomed]
+    if around is not None:
+        for digest in gone:
+            found += [LayerLinkItem(name, digest) for name in around.links_elsewhere(digest, snapshot.repositories)]
     return tuple(sorted(found))
 
 
@@ -254,7 +273,9 @@ def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) 
     )
 
 
-def _kept(snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: set[Digest]) -> tuple[Kept, ...]:
+def _kept(
+    snapshot: Snapshot, fates: dict[str, Fate], gone: set[Digest], around: Surroundings | None
+) -> tuple[Kept, ...]:
     kept: list[Kept] = []
     touched_blobs: dict[Digest, str] = {}
     for name in sorted(fates):
@@ -267,12 +288,16 @@ def _kept(snapshot: Snapshot, fates: dict[str, Fate], chosen: Selection, gone: s
             for blob in blobs_of(digest, snapshot.manifests):
                 touched_blobs.setdefault(blob, name)
     if snapshot.blobs is not None:
-        kept += _kept_blobs(snapshot, fates, touched_blobs, gone)
+        kept += _kept_blobs(snapshot, fates, touched_blobs, gone, around)
     return tuple(sorted(kept, key=lambda k: (k.repository or "", k.tag or "", k.digest or "")))
 
 
 def _kept_blobs(
-    snapshot: Snapshot, fates: dict[str, Fate], touched: dict[Digest, str], gone: set[Digest]
+    snapshot: Snapshot,
+    fates: dict[str, Fate],
+    touched: dict[Digest, str],
+    gone: set[Digest],
+    around: Surroundings | None,
 ) -> list[Kept]:
     """Say for each blob of what goes why it stays: who shares it."""
     blobs = snapshot.blobs or {}
@@ -282,7 +307,7 @@ def _kept_blobs(
     if not snapshot.complete:
         why = ("something in this registry could not be read, so no blob may go",)
         return [Kept(touched[digest], why, digest=digest) for digest in staying]
-    holders = reasons.BlobHolders(snapshot, {name: fate.survivors for name, fate in fates.items()}, staying)
+    holders = reasons.BlobHolders(snapshot, {name: fate.survivors for name, fate in fates.items()}, staying, around)
     listed = {(name, d) for name, fate in fates.items() for d in fate.touched & fate.survivors}
     return [
         Kept(touched[digest], holders.why(digest), digest=digest)

@@ -16,7 +16,7 @@ from registryui.models.policy import (
 from registryui.models.proposal import Approval, Comment, PlanRecord, Proposal
 from registryui.models.registry import Registry
 from registryui.models.run import Run
-from registryui.models.scan import RegistrySnapshot, Scan
+from registryui.models.scan import RegistrySnapshot, Scan, SnapshotPart
 from registryui.models.scrub import Scrub
 from registryui.models.selection import Selected
 from registryui.models.space import SpacePicture
@@ -46,6 +46,7 @@ __all__ = [
     "Scrub",
     "Selected",
     "SharedLayer",
+    "SnapshotPart",
     "SpacePicture",
     "StandingApproval",
     "StandingSignature",

@@ -48,13 +48,34 @@ class Scan(Leased):
 
 
 class RegistrySnapshot(models.Model):
-    """What the last scan found, whole: the input of plans and graphs. ``digest`` is the sha256 of the bytes."""
+    """What the last scan found: the input of plans and graphs. ``digest`` is the sha256 of the whole.
+
+    ``body`` is what is in no part; ``head`` and ``around`` are what plans need besides parts, and empty where there
+    are none.
+    """
 
     registry = models.OneToOneField("Registry", on_delete=models.CASCADE, related_name="snapshot")
     scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="+")
     taken_at = models.DateTimeField()
     digest = models.CharField(max_length=64)
     body = models.BinaryField()
+    head = models.BinaryField(default=b"")
+    around = models.BinaryField(default=b"")
 
     def __str__(self) -> str:
         return f"snapshot of {self.registry}"
+
+
+class SnapshotPart(models.Model):
+    """One repository as the last scan found it, with the content of all that it serves."""
+
+    registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["registry", "name"], name="snapshot_part_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.registry}"

@@ -11,7 +11,7 @@ from prune.drawing.diagram import When, draw, render_inline
 from prune.drawing.dot import Drawing
 from prune.drawing.layout import LayoutFailed
 from prune.model.plan import Plan
-from prune.model.snapshot import Snapshot, SourceKind
+from prune.model.snapshot import SourceKind, is_by_image
 from registryui.models import Registry, RegistrySnapshot, Repository
 from registryui.services import parts, scans
 
@@ -37,17 +37,13 @@ class Pair(NamedTuple):
 NOTHING = SafeString("")
 
 
-#: With more tags than this no folding brings a drawing down to what a person can read.
-MOST_TAGS = 4000
-
-
 def of_repository(registry: Registry, name: str) -> Diagram:
     """Return the graph of a repository as the last scan saw it."""
     stored = RegistrySnapshot.objects.filter(registry=registry).values_list("digest", flat=True).first()
     seen = Repository.objects.filter(registry=registry, name=name, ended_at=None).first()
     if stored is None or seen is None:
         return Diagram(NOTHING, "This repository was not scanned yet.")
-    if seen.tags + seen.untagged > MOST_TAGS:
+    if seen.tags + seen.untagged > parts.MOST_TAGS:
         number = f"{seen.tags + seen.untagged:,}"
         return Diagram(NOTHING, f"{number} images are too many for one drawing; see the table.")
     key = "diagram-" + hashlib.sha256(f"{registry.slug} {stored} {name}".encode()).hexdigest()
@@ -69,10 +65,15 @@ def _single(registry: Registry, name: str) -> Diagram:
         return Diagram(NOTHING, str(error))
 
 
-def of_plan(registry: Registry, snapshot: Snapshot, plan: Plan) -> Pair:
-    """Return what a plan, made on ``snapshot``, does to the graph."""
+def of_plan(registry: Registry, plan: Plan) -> Pair:
+    """Return what a plan, made on the newest scan, does to the graph."""
+    snapshot, graph = scans.latest_snapshot(registry) if is_by_image(plan.kind) else None, None
+    if snapshot is not None:
+        graph = scans.latest_graph(registry)
+    else:
+        snapshot = parts.of_plan(registry, plan, plan.kind)
     try:
-        drawing = draw(snapshot, plan, graph=scans.latest_graph(registry))
+        drawing = draw(snapshot, plan, graph=graph)
         return Pair(
             _svg(registry, drawing, "before", "b", "Image graph before the cleanup"),
             _svg(registry, drawing, "after", "a", "Image graph after the cleanup"),

@@ -10,7 +10,7 @@ from prune.model.in_use import InUseReport
 from prune.policy.facts import Facts, Times
 from prune.policy.inventory import Inventory
 from registryui.models import InUsePlace, ManifestSighting, Registry, RegistrySnapshot, TagSighting
-from registryui.services import scans
+from registryui.services import snapshots
 
 _read_report = msgspec.json.Decoder(InUseReport).decode
 
@@ -57,7 +57,7 @@ def in_use(registry: Registry) -> tuple[InUseReport, ...]:
 def _inventory(pk: int, digest: str) -> Inventory:
     """Sightings change only when the snapshot does, so its digest stands for them as well."""
     stored = RegistrySnapshot.objects.only("registry_id").get(pk=pk)
-    snapshot = scans.decoded(pk, digest)
+    snapshot = snapshots.whole(pk, digest)
     tags: dict[str, dict[str, Times]] = {}
     rows = TagSighting.objects.filter(repository__registry=stored.registry_id, ended_at=None)
     for name, tag, seen_digest, first in rows.values_list(

@@ -3,13 +3,18 @@ registry does. For looking only; plans rest on the snapshot of the scan."""
 
 from collections.abc import Iterable, Iterator
 
+from django.db.models import Sum
+
 from prune.model.manifest import ImageConfig, Manifest
+from prune.model.plan import Plan
 from prune.model.snapshot import Repository as Seen
 from prune.model.snapshot import Snapshot, SourceKind, V1Image
 from registryui.models import Image, ManifestSighting, Registry, Repository, TagSighting
 from registryui.services import contents
 
 ASKED = 5000
+#: With more tags than this no folding brings a drawing down to what a person can read.
+MOST_TAGS = 4000
 
 
 def of_repository(registry: Registry, name: str, kind: SourceKind) -> Snapshot | None:
@@ -20,6 +25,30 @@ def of_repository(registry: Registry, name: str, kind: SourceKind) -> Snapshot |
     here = {"repository__registry": registry, "repository__name": name, "ended_at": None}
     wanted = set(TagSighting.objects.filter(**here).values_list("digest", flat=True))
     wanted |= set(ManifestSighting.objects.filter(**here).values_list("digest", flat=True))
+    return _with_related(registry, kind, wanted, [name])
+
+
+def of_plan(registry: Registry, plan: Plan, kind: SourceKind) -> Snapshot:
+    """Return what a plan is about, with what its images are based on and belong to: the repositories that it touches,
+    or all when it touches none; where they are too large to be drawn, the images that go or were asked for."""
+    tags, manifests = plan.delete.tags, plan.delete.manifests
+    digests = {item.digest for item in tags} | {item.digest for item in manifests}
+    digests |= {kept.digest for kept in plan.keep if kept.digest}
+    names = {item.repository for item in tags} | {item.repository for item in manifests}
+    names |= {kept.repository for kept in plan.keep if kept.repository}
+    touched = Repository.objects.filter(registry=registry, ended_at=None)
+    if names:
+        touched = touched.filter(name__in=sorted(names)[:ASKED])
+    counts = touched.aggregate(tags=Sum("tags", default=0), untagged=Sum("untagged", default=0))
+    if counts["tags"] + counts["untagged"] > MOST_TAGS:
+        return _with_related(registry, kind, set(sorted(digests)[:MOST_TAGS]), [])
+    here = {"repository__in": touched, "ended_at": None}
+    digests |= set(TagSighting.objects.filter(**here).values_list("digest", flat=True))
+    digests |= set(ManifestSighting.objects.filter(**here).values_list("digest", flat=True))
+    return _with_related(registry, kind, digests, sorted(touched.values_list("name", flat=True)))
+
+
+def _with_related(registry: Registry, kind: SourceKind, wanted: set[str], names: Iterable[str]) -> Snapshot:
     manifests: dict[str, Manifest] = {}
     configs: dict[str, ImageConfig] = {}
     images: dict[str, V1Image] = {}
@@ -45,7 +74,7 @@ def of_repository(registry: Registry, name: str, kind: SourceKind) -> Snapshot |
     return Snapshot(
         source=registry.source,
         kind=kind,
-        repositories=_repositories(registry, name, known),
+        repositories=_repositories(registry, names, known),
         manifests=manifests,
         configs=configs,
         images=images,
@@ -53,10 +82,10 @@ def of_repository(registry: Registry, name: str, kind: SourceKind) -> Snapshot |
     )
 
 
-def _repositories(registry: Registry, name: str, known: set[str]) -> dict[str, Seen]:
-    """Return the repository, and of others what they serve of the same images."""
-    tags: dict[str, dict[str, str]] = {name: {}}
-    revisions: dict[str, dict[str, int | None]] = {name: {}}
+def _repositories(registry: Registry, named: Iterable[str], known: set[str]) -> dict[str, Seen]:
+    """Return the repositories, and of others what they serve of the same images."""
+    tags: dict[str, dict[str, str]] = {name: {} for name in named}
+    revisions: dict[str, dict[str, int | None]] = {name: {} for name in tags}
     for part in _parts(known):
         where = {"repository__registry": registry, "digest__in": part, "ended_at": None}
         for other, tag, digest in TagSighting.objects.filter(**where).values_list(

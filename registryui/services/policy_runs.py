@@ -158,7 +158,7 @@ def _made(
             f"It would propose {len(plan.request.delete)} things, more than the {MOST_REFERENCES} that people can "
             "look at: narrow its scope, or let it begin with what is older."
         )
-    return Made(plan, known.scan_id, snapshot)
+    return Made(plan, known.scan_id)
 
 
 def _propose(run: PolicyRun, rules: Rules, made: Made) -> None:

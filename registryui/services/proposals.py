@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from prune.model.errors import PruneError
 from prune.model.plan import Deletions, Plan, Request, read_plan
-from prune.model.snapshot import Snapshot
+from prune.model.reference import Reference
 from prune.plan.make import make_plan
 from registryui.models import (
     Approval,
@@ -20,7 +20,7 @@ from registryui.models import (
     RegistrySnapshot,
     StandingApproval,
 )
-from registryui.services import approvals, audit, diagrams, review, runs, scans
+from registryui.services import approvals, audit, diagrams, review, runs, scans, snapshots
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
@@ -28,17 +28,16 @@ MOST_REFERENCES = 20_000
 
 
 class Made(NamedTuple):
-    """A plan, the scan it rests on, and what that scan saw."""
+    """A plan, and the scan it rests on."""
 
     plan: Plan
     scan_id: int
-    snapshot: Snapshot
 
 
 def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, diagrams.Pair]:
     """Return the plan for ``refs`` on the newest scan and its drawings, without storing anything."""
     made = _plan(registry, refs, sweep=sweep)
-    return made.plan, diagrams.of_plan(registry, made.snapshot, made.plan)
+    return made.plan, diagrams.of_plan(registry, made.plan)
 
 
 def create(
@@ -227,24 +226,34 @@ def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
         raise NotNow("Select at least one tag, image or repository.")
     if len(refs) > MOST_REFERENCES:
         raise NotNow(f"A proposal may name {MOST_REFERENCES} things at most; propose whole repositories instead.")
-    snapshot = scans.latest_snapshot(registry)
-    stored = RegistrySnapshot.objects.filter(registry=registry).only("scan_id", "taken_at").first()
-    if snapshot is None or stored is None:
-        raise NotNow("This registry was not scanned yet; scan it first.")
     request = Request(tuple(sorted(set(refs))), sweep, registry.grace_hours * 3600)
     try:
-        plan = make_plan(snapshot, request, now=int(stored.taken_at.timestamp()))
+        plan, scan_id = _made(registry, request)
     except PruneError as error:
         raise NotNow(str(error)) from None
     if plan.is_empty():
         why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in plan.refused[:5])
         raise NotNow(f"Nothing of this can go. {why}" if why else "There is nothing to delete.")
-    return Made(plan, stored.scan_id, snapshot)
+    return Made(plan, scan_id)
+
+
+def _made(registry: Registry, request: Request) -> tuple[Plan, int]:
+    """Plan on the repositories that are named, where the snapshot is kept in parts; a sweep is about all of it."""
+    if not request.sweep:
+        part = snapshots.some(registry, {Reference.parse(ref).repository for ref in request.delete})
+        if part is not None:
+            now = int(part.taken_at.timestamp())
+            return make_plan(part.snapshot, request, now=now, around=part.around), part.scan_id
+    snapshot = scans.latest_snapshot(registry)
+    stored = RegistrySnapshot.objects.filter(registry=registry).only("scan_id", "taken_at").first()
+    if snapshot is None or stored is None:
+        raise NotNow("This registry was not scanned yet; scan it first.")
+    return make_plan(snapshot, request, now=int(stored.taken_at.timestamp())), stored.scan_id
 
 
 def _attach(proposal: Proposal, made: Made, actor: User) -> None:
     plan = made.plan
-    drawn = diagrams.of_plan(proposal.registry, made.snapshot, plan)
+    drawn = diagrams.of_plan(proposal.registry, plan)
     items = sum(len(getattr(plan.delete, field)) for field in Deletions.__struct_fields__)
     proposal.plan = PlanRecord.objects.create(
         proposal=proposal,

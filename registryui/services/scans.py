@@ -1,21 +1,18 @@
 """Scans: asking for one, doing it, and keeping what it found."""
 
-import hashlib
 import logging
-import zlib
-from functools import lru_cache
 
 import msgspec
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from prune.graph.images import ImageGraph, image_graph
+from prune.graph.images import ImageGraph
 from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
 from registryui.models import Registry, RegistrySnapshot, Scan
-from registryui.services import audit, sightings, space
+from registryui.services import audit, sightings, snapshots, space
 from registryui.services.access import open_registry
 from registryui.services.leases import Lease, held, patience
 from registryui.services.registries import see_abilities
@@ -78,19 +75,10 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
     registry = scan.registry
     now = timezone.now()
     summary = summarise(snapshot)
-    body = msgspec.msgpack.encode(snapshot, order="deterministic")
-    digest = hashlib.sha256(body).hexdigest()
     with transaction.atomic():
-        stored = RegistrySnapshot.objects.filter(registry=registry).only("digest").first()
-        changed = stored is None or stored.digest != digest
+        changed = snapshots.keep(scan, snapshot, now)
         if changed:
             sightings.keep(registry, snapshot, now)
-            RegistrySnapshot.objects.update_or_create(
-                registry=registry,
-                defaults={"scan": scan, "taken_at": now, "digest": digest, "body": zlib.compress(body, 1)},
-            )
-        else:
-            RegistrySnapshot.objects.filter(registry=registry).update(scan=scan, taken_at=now)
         counts = msgspec.to_builtins(summary)
         problems = [
             {"where": p.where, "what": p.what, "effect": p.effect, "blocks": p.blocks, "repository": p.repository}
@@ -108,24 +96,12 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
 
 
 def latest_snapshot(registry: Registry) -> Snapshot | None:
-    """Return what the last scan of ``registry`` found; ``None`` before the first."""
+    """Return what the last scan of ``registry`` found, all of it; ``None`` before the first."""
     stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
-    return decoded(stored.pk, stored.digest) if stored else None
+    return snapshots.whole(stored.pk, stored.digest) if stored else None
 
 
 def latest_graph(registry: Registry) -> ImageGraph | None:
     """Return the image graph of what the last scan found; ``None`` before the first."""
     stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
-    return _graph(stored.pk, stored.digest) if stored else None
-
-
-@lru_cache(maxsize=4)
-def _graph(pk: int, digest: str) -> ImageGraph:
-    return image_graph(decoded(pk, digest))
-
-
-@lru_cache(maxsize=4)
-def decoded(pk: int, digest: str) -> Snapshot:
-    """Decode a stored snapshot once for each process; the digest in the key keeps it from growing old."""
-    body = zlib.decompress(bytes(RegistrySnapshot.objects.get(pk=pk).body))
-    return msgspec.msgpack.decode(body, type=Snapshot)
+    return snapshots.graph(stored.pk, stored.digest) if stored else None

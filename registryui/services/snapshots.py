@@ -1,0 +1,128 @@
+"""What the last scan of a registry found, as it is stored: one row for each repository, and one for all the rest.
+
+A plan reads the rows that it is about, whatever the registry holds besides; a scan writes those that changed.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+from django.db import transaction
+
+from prune.graph.images import ImageGraph, image_graph
+from prune.model.snapshot import Snapshot
+from prune.plan.surroundings import Surroundings, head_of, part_of, rest_of, surroundings_of, together
+from registryui.models import Registry, RegistrySnapshot, Scan, SnapshotPart
+
+BATCH = 200
+
+
+class Part(NamedTuple):
+    """Some repositories of a registry, and what a plan has to know of all others; the scan that saw them."""
+
+    snapshot: Snapshot
+    around: Surroundings
+    scan_id: int
+    taken_at: datetime
+
+
+def keep(scan: Scan, snapshot: Snapshot, now: datetime) -> bool:
+    """Store a snapshot as the newest of its registry; tell whether it differs from the one before."""
+    registry = scan.registry
+    body = msgspec.msgpack.encode(snapshot, order="deterministic")
+    digest = hashlib.sha256(body).hexdigest()
+    stored = RegistrySnapshot.objects.filter(registry=registry)
+    if stored.values_list("digest", flat=True).first() == digest:
+        stored.update(scan=scan, taken_at=now)
+        return False
+    defaults = {"scan": scan, "taken_at": now, "digest": digest}
+    if snapshot.by_image:
+        # Images that are based on each other are no repository's: there is one part, which is all.
+        _keep_parts(registry, {})
+        defaults |= {"body": zlib.compress(body, 1), "around": b"", "head": b""}
+    else:
+        parts = {name: part_of(snapshot, name) for name in snapshot.repositories}
+        _keep_parts(registry, parts)
+        defaults |= {
+            "body": _packed(rest_of(snapshot, parts.values())),
+            "around": _packed(surroundings_of(snapshot)),
+            "head": _packed(head_of(snapshot)),
+        }
+    RegistrySnapshot.objects.update_or_create(registry=registry, defaults=defaults)
+    return True
+
+
+def _keep_parts(registry: Registry, parts: dict[str, Snapshot]) -> None:
+    rows = SnapshotPart.objects.filter(registry=registry)
+    stored = dict(rows.values_list("name", "digest"))
+    batch: list[SnapshotPart] = []
+    for name, part in parts.items():
+        body = msgspec.msgpack.encode(part, order="deterministic")
+        digest = hashlib.sha256(body).hexdigest()
+        if stored.pop(name, None) != digest:
+            batch.append(SnapshotPart(registry=registry, name=name, digest=digest, body=zlib.compress(body, 1)))
+        if len(batch) == BATCH:
+            _write(batch)
+            batch = []
+    _write(batch)
+    gone = sorted(stored)
+    for start in range(0, len(gone), BATCH):
+        rows.filter(name__in=gone[start : start + BATCH]).delete()
+
+
+def _write(batch: Iterable[SnapshotPart]) -> None:
+    SnapshotPart.objects.bulk_create(
+        batch, update_conflicts=True, unique_fields=["registry", "name"], update_fields=["digest", "body"]
+    )
+
+
+def some(registry: Registry, names: Collection[str]) -> Part | None:
+    """Return these repositories, as far as they are there, of the newest snapshot; ``None`` when there is none, or it
+    is not kept in parts."""
+    for _ in range(5):
+        with transaction.atomic():
+            stored = RegistrySnapshot.objects.filter(registry=registry).defer("body", "around").first()
+            if stored is None or not stored.head:
+                return None
+            rows = SnapshotPart.objects.filter(registry=registry, name__in=sorted(names))
+            parts = [_unpacked(body) for body in rows.values_list("body", flat=True)]
+            around = _around(stored.pk, stored.digest)
+            # Where a transaction sees what others finish meanwhile, a scan may have come in between.
+            if RegistrySnapshot.objects.filter(pk=stored.pk, digest=stored.digest).exists():
+                return Part(together(_unpacked(stored.head), parts), around, stored.scan_id, stored.taken_at)
+    return None
+
+
+@lru_cache(maxsize=8)
+def _around(pk: int, digest: str) -> Surroundings:
+    body = RegistrySnapshot.objects.values_list("around", flat=True).get(pk=pk, digest=digest)
+    return msgspec.msgpack.decode(zlib.decompress(bytes(body)), type=Surroundings)
+
+
+@lru_cache(maxsize=4)
+def whole(pk: int, digest: str) -> Snapshot:
+    """Put a stored snapshot together, once for each process; the digest in the key keeps it from growing old."""
+    with transaction.atomic():
+        stored = RegistrySnapshot.objects.get(pk=pk, digest=digest)
+        rows = SnapshotPart.objects.filter(registry=stored.registry_id).values_list("body", flat=True)
+        found = together(_unpacked(stored.body), map(_unpacked, rows.iterator(BATCH)))
+        RegistrySnapshot.objects.only("pk").get(pk=pk, digest=digest)  # no scan came in between
+    return found
+
+
+@lru_cache(maxsize=4)
+def graph(pk: int, digest: str) -> ImageGraph:
+    """Return the image graph of a whole snapshot."""
+    return image_graph(whole(pk, digest))
+
+
+def _packed(value: Snapshot | Surroundings) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(value), 1)
+
+
+def _unpacked(body: bytes | memoryview) -> Snapshot:
+    return msgspec.msgpack.decode(zlib.decompress(bytes(body)), type=Snapshot)
