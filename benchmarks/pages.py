@@ -43,6 +43,9 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "largest, signed": f"{big}?only=signed",
         "largest, untagged": f"{big}?tab=untagged",
         "largest, history": f"{big}?tab=history",
+        "proposing a tag": f"{reverse('propose', args=[slug])}?ref={service.name}:{_tag(service)}",  # type: ignore[union-attr]
+        "proposing a repository": f"{reverse('propose', args=[slug])}?ref={service.name}",  # type: ignore[union-attr]
+        "proposing a tag of the largest": f"{reverse('propose', args=[slug])}?ref={largest.name}:{_tag(largest)}",  # type: ignore[union-attr]
         "image, a base": reverse("image", args=[slug, base.digest]),  # type: ignore[union-attr]
         "image, an index": reverse("image", args=[slug, index.digest]),  # type: ignore[union-attr]
         "image": reverse("image", args=[slug, leaf.digest]),  # type: ignore[union-attr]
@@ -65,6 +68,13 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "plan as it was": reverse("proposal-then", args=[waiting.pk, waiting.plan_id]),  # type: ignore[union-attr]
         "history, filtered": reverse("history") + "?actor_name=proposer&registry=main&q=reason+7",
     }
+
+
+def _tag(repository: Any) -> str:
+    from registryui.models import TagSighting
+
+    rows = TagSighting.objects.filter(repository=repository, ended_at=None).order_by("tag")
+    return str(rows.values_list("tag", flat=True)[0])
 
 
 class Figure:

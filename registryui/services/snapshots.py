@@ -89,12 +89,17 @@ def some(registry: Registry, names: Collection[str]) -> Part | None:
             if stored is None or not stored.head:
                 return None
             rows = SnapshotPart.objects.filter(registry=registry, name__in=sorted(names))
-            parts = [_unpacked(body) for body in rows.values_list("body", flat=True)]
+            parts = [_part(pk, digest) for pk, digest in rows.values_list("pk", "digest")]
             around = _around(stored.pk, stored.digest)
             # Where a transaction sees what others finish meanwhile, a scan may have come in between.
             if RegistrySnapshot.objects.filter(pk=stored.pk, digest=stored.digest).exists():
                 return Part(together(_unpacked(stored.head), parts), around, stored.scan_id, stored.taken_at)
     return None
+
+
+@lru_cache(maxsize=8)
+def _part(pk: int, digest: str) -> Snapshot:
+    return _unpacked(SnapshotPart.objects.values_list("body", flat=True).get(pk=pk, digest=digest))
 
 
 @lru_cache(maxsize=8)

@@ -134,12 +134,12 @@ def moves(request: HttpRequest) -> HttpResponseBase:
     file = exported(request, "tags", MOVE_FIELDS, map(_move, _with_before(rows).iterator(chunk_size=1000)))
     if file is not None:
         return file
-    page = page_of(rows, request)
-    keys = [row.pk for row in page.object_list]
-    before = dict(_with_before(TagSighting.objects.filter(pk__in=keys)).values_list("pk", "before"))
+    # Keys first: joined with its repositories a database may sort all tags to find these.
+    page = page_of(rows.select_related(None).values_list("pk", flat=True), request)
+    shown = _with_before(TagSighting.objects.select_related("repository__registry")).in_bulk(list(page.object_list))
     context = {
         "page": page,
-        "rows": [(row, before.get(row.pk)) for row in page.object_list],
+        "rows": [(shown[pk], shown[pk].before) for pk in page.object_list],
         "registries": Registry.objects.values_list("slug", flat=True),
         "view": "moves",
     }
