@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django import template
@@ -22,9 +22,9 @@ register = template.Library()
 
 
 @register.filter
-def size(number: int | None) -> SafeString | str:
-    """Show bytes for people, the exact number on hover."""
-    if number is None:
+def size(number: int | Literal[""] | None) -> SafeString | str:
+    """Show bytes for people, the exact number on hover. A template gives nothing as an empty text."""
+    if number is None or number == "":
         return "unknown"
     return format_html('<data value="{}" title="{} bytes">{}</data>', number, f"{number:,}", human(number))
 
@@ -65,9 +65,9 @@ _SPANS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3_600, "
 
 
 @register.filter
-def ago(moment: datetime | None) -> SafeString | str:
+def ago(moment: datetime | Literal[""] | None) -> SafeString | str:
     """Show a time as people say it, exact on hover."""
-    if moment is None:
+    if moment is None or moment == "":
         return "unknown"
     seconds = (timezone.now() - moment).total_seconds()
     text = "just now" if seconds >= 0 else "in a moment"

@@ -118,7 +118,7 @@ class Visitor:
 
     def shot(self, name: str) -> None:
         folder = ROOT / "test-output"
-        folder.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
 
     def close(self) -> None:

@@ -1,0 +1,161 @@
+"""Every page there is, with one of everything on it: for those who cannot see it, on a desk and on a phone, light and
+dark; and under the policy that forbids everything a page does not need."""
+
+import json
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from django.urls import resolve
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import FLAGS, ROOT, Dashboard, Visitor
+from tests.web.test_pages import PAGES as TABLE
+
+pytestmark = pytest.mark.real
+
+#: What is opened, and by whom. `{names}` are what `tests.browser.gallery` made.
+PAGES = {
+    "login": ("", "/login/"),
+    "registries": ("admin", "/"),
+    "registry": ("admin", "/r/demo/"),
+    "registry-viewer": ("viewer", "/r/demo/"),
+    "registry-incomplete": ("proposer", "/r/large/"),
+    "registry-failed": ("admin", "/r/missing/"),
+    "registry-searched": ("viewer", "/r/demo/?q=nothing-like-it"),
+    "registry-add": ("admin", "/r/add/"),
+    "registry-edit": ("admin", "/r/demo/change/"),
+    "repository": ("proposer", "/r/demo/repositories/shop/web/"),
+    "repository-viewer": ("viewer", "/r/demo/repositories/shop/api/"),
+    "repository-graph": ("viewer", "/r/demo/repositories/shop/web/?tab=graph"),
+    "repository-graph-v1": ("viewer", "/r/seed/repositories/library/seed-1/?tab=graph"),
+    "repository-untagged": ("viewer", "/r/demo/repositories/shop/web/?tab=untagged"),
+    "repository-history": ("viewer", "/r/demo/repositories/shop/web/?tab=history"),
+    "repository-long": ("proposer", "/r/large/repositories/{long}/"),
+    "repository-long-graph": ("viewer", "/r/large/repositories/{long}/?tab=graph"),
+    "repository-broken": ("proposer", "/r/large/repositories/team/broken/"),
+    "repository-empty": ("viewer", "/r/demo/repositories/tools/report/"),
+    "image": ("viewer", "/r/demo/images/{leaf}/"),
+    "image-base": ("viewer", "/r/demo/images/{base}/"),
+    "image-index": ("viewer", "/r/demo/images/{index}/"),
+    "image-sbom": ("viewer", "/r/demo/images/{sbom}/"),
+    "image-inside": ("viewer", "/r/demo/images/{leaf}/?tab=inside"),
+    "image-sbom-inside": ("viewer", "/r/demo/images/{sbom}/?tab=inside"),
+    "compare": ("viewer", "/r/demo/compare/"),
+    "compare-two": ("viewer", "/r/demo/compare/?a=shop/web:1.2&b={base}"),
+    "space-all": ("viewer", "/space/"),
+    "space": ("viewer", "/r/demo/space/"),
+    "scrub": ("approver", "/r/demo/scrub/"),
+    "scrub-bad": ("viewer", "/r/large/scrub/"),
+    "scrub-none": ("approver", "/r/seed/scrub/"),
+    "selection": ("admin", "/r/demo/selection/"),
+    "selection-empty": ("proposer", "/r/demo/selection/"),
+    "propose": ("proposer", "/r/demo/propose/?ref=shop/web:1.2&ref=shop/api:2.1"),
+    "propose-nothing-freed": ("proposer", "/r/seed/propose/?ref=library/seed-1:version1"),
+    "proposals": ("admin", "/proposals/"),
+    "proposal": ("approver", "/proposals/{proposal}/"),
+    "proposal-mine": ("proposer", "/proposals/{proposal}/"),
+    "proposal-done": ("admin", "/proposals/2/"),
+    "proposal-wide": ("approver", "/proposals/{wide}/"),
+    "proposal-items": ("approver", "/proposals/{proposal}/items/"),
+    "proposal-edit": ("proposer", "/proposals/{proposal}/edit/"),
+    "proposal-then": ("viewer", "/proposals/{plans[0]}/plans/{plans[1]}/"),
+    "run": ("admin", "/runs/{run}/"),
+    "run-undo": ("approver", "/runs/{undo}/"),
+    "policies": ("proposer", "/policies/"),
+    "policy": ("approver", "/policies/p/{policy}/"),
+    "policy-version": ("viewer", "/policies/p/{policy}/2/"),
+    "policy-add": ("proposer", "/policies/add/"),
+    "policy-edit": ("proposer", "/policies/p/{policy}/edit/"),
+    "policy-run": ("approver", "/policies/runs/{tripped}/"),
+    "search": ("viewer", "/search/?q=shop"),
+    "search-nothing": ("viewer", "/search/?q=zzzz"),
+    "search-empty": ("viewer", "/search/"),
+    "trash": ("approver", "/trash/"),
+    "history": ("viewer", "/history/"),
+    "history-verified": ("viewer", "/history/?verify=1"),
+    "history-nothing": ("viewer", "/history/?q=zzzz"),
+    "history-deletions": ("viewer", "/history/deletions/"),
+    "history-tags": ("viewer", "/history/tags/"),
+    "password_change": ("viewer", "/password/"),
+    "not-found": ("viewer", "/r/none/"),
+    "forbidden": ("viewer", "/r/add/"),
+    "admin-index": ("admin", "/admin/"),
+    "admin-users": ("admin", "/admin/auth/user/"),
+}
+#: Parts of pages, and files.
+FRAGMENTS = {"scan-state", "scrub-progress", "run-progress", "proposal-plan"}
+#: No colour of ours depends on the width, so that these two see all that four would.
+LOOKS = [("light", 1280, 900), ("dark", 360, 740)]
+BROKEN = "addEventListener('securitypolicyviolation', broken => console.error('policy', broken.violatedDirective))"
+
+
+class Place:
+    """One dashboard and one browser for the whole module; each role logs in once."""
+
+    def __init__(self, playwright, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+        self.browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        filled = subprocess.run(
+            [sys.executable, "-m", "tests.browser.gallery"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dashboard.environment,
+            cwd=ROOT,
+            check=True,
+        )
+        self.made = json.loads(filled.stdout)
+        self.visitors: dict[str, Visitor] = {}
+
+    def visitor(self, role: str) -> Visitor:
+        if role not in self.visitors:
+            come = Visitor(self.browser, self.dashboard)
+            come.page.add_init_script(BROKEN)
+            self.visitors[role] = come.log_in(role) if role else come
+        return self.visitors[role]
+
+    def address(self, name: str) -> str:
+        return PAGES[name][1].format(**self.made)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    dashboard = Dashboard(tmp_path_factory.mktemp("place"))
+    try:
+        with sync_playwright() as playwright:
+            yield Place(playwright, dashboard)
+    finally:
+        dashboard.stop()
+
+
+def test_every_page_is_in_the_table(place):
+    opened = {resolve(urlsplit(place.address(name)).path).url_name for name in PAGES if "admin-" not in name}
+    there = {name for name, _, method, _ in TABLE if method == "get"} | {"login", "password_change"}
+    assert there - FRAGMENTS <= opened
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_can_be_read_by_everybody(place, name):
+    visitor = place.visitor(PAGES[name][0])
+    page = visitor.page
+    visitor.complaints.clear()
+    refused = {"not-found": 404, "forbidden": 403}.get(name, 200)
+    found = []
+    for scheme, width, height in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.goto(place.address(name)).status == refused
+        wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        if wide[0] > wide[1]:
+            found.append(f"{width}: {wide[0]} pixels are needed")
+        page.wait_for_selector(".htmx-request", state="detached")
+        page.evaluate(AXE_SCRIPT)
+        for one in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
+            for node in one["nodes"]:
+                told = " ".join(node["failureSummary"].split())
+                found.append(f"{scheme} {width}: {one['id']}: {node['target'][0]}: {told}: {node['html'][:200]}")
+        visitor.shot(f"pages/{name}-{width}")
+    assert found == []
+    assert [one for one in visitor.complaints if refused == 200 or "Failed to load" not in one] == []
