@@ -1,6 +1,8 @@
-"""Words of the pages that stand in scripts. A page carries their translations; in English a script needs none."""
+"""Words of the pages that stand in no template: in scripts, and beside numbers."""
 
-from django.utils.translation import get_language, gettext, gettext_noop
+from typing import Any
+
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext_lazy
 
 #: Every text that a script says, as it stands there: ``say("Copy")``.
 SCRIPTS = (
@@ -15,7 +17,42 @@ SCRIPTS = (
 
 
 def script_words() -> dict[str, str]:
-    """Return the translations that scripts need in the language of this request."""
+    """Return the translations that scripts need in the language of this request; in English they need none."""
     if (get_language() or "en").startswith("en"):
         return {}
     return {text: gettext(text) for text in SCRIPTS}
+
+
+#: What is counted on the pages, each with its number.
+NOUNS: dict[str, Any] = {
+    "tag": ngettext_lazy("%(number)s tag", "%(number)s tags", "count"),
+    "image": ngettext_lazy("%(number)s image", "%(number)s images", "count"),
+    "manifest": ngettext_lazy("%(number)s manifest", "%(number)s manifests", "count"),
+    "untagged manifest": ngettext_lazy("%(number)s untagged manifest", "%(number)s untagged manifests", "count"),
+    "blob": ngettext_lazy("%(number)s blob", "%(number)s blobs", "count"),
+    "repository": ngettext_lazy("%(number)s repository", "%(number)s repositories", "count"),
+    "other tag": ngettext_lazy("%(number)s other tag", "%(number)s other tags", "count"),
+    "other image": ngettext_lazy("%(number)s other image", "%(number)s other images", "count"),
+    "problem": ngettext_lazy("%(number)s problem", "%(number)s problems", "count"),
+    "name": ngettext_lazy("%(number)s name", "%(number)s names", "count"),
+    "minute": ngettext_lazy("%(number)s minute", "%(number)s minutes", "count"),
+    "hour": ngettext_lazy("%(number)s hour", "%(number)s hours", "count"),
+    "day": ngettext_lazy("%(number)s day", "%(number)s days", "count"),
+    "approval": ngettext_lazy("%(number)s approval", "%(number)s approvals", "count"),
+    "signature": ngettext_lazy("%(number)s signature", "%(number)s signatures", "count"),
+    "scan": ngettext_lazy("%(number)s scan", "%(number)s scans", "count"),
+    "thing": ngettext_lazy("%(number)s thing", "%(number)s things", "count"),
+    "entry": ngettext_lazy("%(number)s entry", "%(number)s entries", "count"),
+    "item": ngettext_lazy("%(number)s item", "%(number)s items", "count"),
+    "change": ngettext_lazy("%(number)s change", "%(number)s changes", "count"),
+    "cleanup": ngettext_lazy("%(number)s cleanup", "%(number)s cleanups", "count"),
+}
+
+
+def counted_noun(noun: str, number: int, shown: str) -> str:
+    """Return ``1 tag`` or ``3 tags`` in the language of this request; ``shown`` is how the number is written. A noun
+    that is not among ``NOUNS`` stays English: ``entry,entries``."""
+    if noun in NOUNS:
+        return str(NOUNS[noun] % {"count": number, "number": shown})
+    one, _, many = noun.partition(",")
+    return f"{shown} {one if number == 1 else many or one + 's'}"

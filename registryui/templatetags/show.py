@@ -9,14 +9,17 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from prune.drawing.dot import human
 from prune.model.digest import short as shortened
 from registryui.models import Run
 from registryui.services.kinds import Words, words_of
+from registryui.words import counted_noun
 
 register = template.Library()
 
@@ -25,8 +28,10 @@ register = template.Library()
 def size(number: int | Literal[""] | None) -> SafeString | str:
     """Show bytes for people, the exact number on hover. A template gives nothing as an empty text."""
     if number is None or number == "":
-        return "unknown"
-    return format_html('<data value="{}" title="{} bytes">{}</data>', number, f"{number:,}", human(number))
+        return _("unknown")
+    exact = ngettext("%(number)s byte", "%(number)s bytes", number) % {"number": comma(number)}
+    text = human(number).replace(".", get_format("DECIMAL_SEPARATOR"))
+    return format_html('<data value="{}" title="{}">{}</data>', number, exact, text)
 
 
 @register.filter
@@ -51,7 +56,7 @@ def told(text: str, values: Mapping[str, Any] | None = None) -> SafeString:
 @register.simple_tag
 def undoing(run: Run) -> SafeString:
     """Say how and until when a cleanup can be undone."""
-    until = date_format(timezone.localtime(run.trash_until), "j F Y, H:i") if run.trash_until else ""
+    until = date_format(timezone.localtime(run.trash_until), "DATETIME_FORMAT") if run.trash_until else ""
     return told(words_of(run.registry.kind).undo, {"until": until})
 
 
@@ -61,37 +66,57 @@ def emptying(run: Run) -> SafeString:
     return told(words_of(run.registry.kind).emptying, {"size": size(run.freed_bytes)})
 
 
-_SPANS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+def _before(seconds: int) -> str:
+    """Return how long ago something was."""
+    if years := seconds // 31_536_000:
+        return ngettext("%(number)d year ago", "%(number)d years ago", years) % {"number": years}
+    if months := seconds // 2_592_000:
+        return ngettext("%(number)d month ago", "%(number)d months ago", months) % {"number": months}
+    if days := seconds // 86_400:
+        return ngettext("%(number)d day ago", "%(number)d days ago", days) % {"number": days}
+    if hours := seconds // 3_600:
+        return ngettext("%(number)d hour ago", "%(number)d hours ago", hours) % {"number": hours}
+    if minutes := seconds // 60:
+        return ngettext("%(number)d minute ago", "%(number)d minutes ago", minutes) % {"number": minutes}
+    return _("just now")
+
+
+def _until(seconds: int) -> str:
+    """Return how long it is until something will be."""
+    if years := seconds // 31_536_000:
+        return ngettext("in %(number)d year", "in %(number)d years", years) % {"number": years}
+    if months := seconds // 2_592_000:
+        return ngettext("in %(number)d month", "in %(number)d months", months) % {"number": months}
+    if days := seconds // 86_400:
+        return ngettext("in %(number)d day", "in %(number)d days", days) % {"number": days}
+    if hours := seconds // 3_600:
+        return ngettext("in %(number)d hour", "in %(number)d hours", hours) % {"number": hours}
+    if minutes := seconds // 60:
+        return ngettext("in %(number)d minute", "in %(number)d minutes", minutes) % {"number": minutes}
+    return _("in a moment")
 
 
 @register.filter
 def ago(moment: datetime | Literal[""] | None) -> SafeString | str:
     """Show a time as people say it, exact on hover."""
     if moment is None or moment == "":
-        return "unknown"
+        return _("unknown")
     seconds = (timezone.now() - moment).total_seconds()
-    text = "just now" if seconds >= 0 else "in a moment"
-    for span, name in _SPANS:
-        number = int(abs(seconds) // span)
-        if number:
-            many = "" if number == 1 else "s"
-            text = f"{number} {name}{many} ago" if seconds > 0 else f"in {number} {name}{many}"
-            break
+    text = _before(int(seconds)) if seconds >= 0 else _until(int(-seconds))
     exact = timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
 
 
 @register.filter
 def counted(number: int, nouns: str) -> str:
-    """Show ``1 tag`` or ``3 tags``: ``{{ n|counted:"tag,tags" }}``."""
-    one, _, many = nouns.partition(",")
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    """Show ``1 tag`` or ``3 tags``: ``{{ n|counted:"tag" }}``; the nouns stand in `registryui.words`."""
+    return counted_noun(nouns, number, comma(number))
 
 
 @register.filter
 def comma(number: int) -> str:
     """Show ``12,345``."""
-    return f"{number:,}"
+    return number_format(number, force_grouping=True)
 
 
 @register.filter
