@@ -47,6 +47,9 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "proposing a repository": f"{reverse('propose', args=[slug])}?ref={service.name}",  # type: ignore[union-attr]
         "proposing a tag of the largest": f"{reverse('propose', args=[slug])}?ref={largest.name}:{_tag(largest)}",  # type: ignore[union-attr]
         "image, a base": reverse("image", args=[slug, base.digest]),  # type: ignore[union-attr]
+        "image, graph": reverse("image-graph", args=[slug, leaf.digest]),  # type: ignore[union-attr]
+        "image, graph of a base": reverse("image-graph", args=[slug, base.digest]),  # type: ignore[union-attr]
+        "image, graph of an index": reverse("image-graph", args=[slug, index.digest]),  # type: ignore[union-attr]
         "image, an index": reverse("image", args=[slug, index.digest]),  # type: ignore[union-attr]
         "image": reverse("image", args=[slug, leaf.digest]),  # type: ignore[union-attr]
         "proposals": reverse("proposals"),

@@ -14,6 +14,7 @@ SECTIONS = {
     "registry": "registries",
     "repository": "registries",
     "image": "registries",
+    "image-graph": "registries",
     "scrub": "registries",
     "compare": "registries",
     "space": "space",

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 
 from registryui.views import (
     deletions,
+    graphs,
     health,
     history,
     images,
@@ -41,8 +42,11 @@ urlpatterns = [
     path("r/<slug:slug>/scrub/progress/", scrubs.progress, name="scrub-progress"),
     path("r/<slug:slug>/propose/", proposals.propose, name="propose"),
     path("r/<slug:slug>/selection/", selection.selection, name="selection"),
+    path("r/<slug:slug>/repositories/<path:name>/graph.<str:ending>", graphs.repository_file, name="repository-file"),
     path("r/<slug:slug>/repositories/<path:name>/", repositories.detail, name="repository"),
     path("r/<slug:slug>/images/<str:digest>/", images.detail, name="image"),
+    path("r/<slug:slug>/images/<str:digest>/graph/", graphs.image, name="image-graph"),
+    path("r/<slug:slug>/images/<str:digest>/graph.<str:ending>", graphs.image_file, name="image-file"),
     path("r/<slug:slug>/compare/", images.compare, name="compare"),
     path("proposals/", proposals.overview, name="proposals"),
     path("proposals/<int:pk>/", proposals.detail, name="proposal"),

@@ -11,7 +11,10 @@ from typing import Literal
 import graphviz
 import msgspec
 
+from prune.drawing.bytes import human
+from prune.drawing.colours import Colours, day
 from prune.drawing.fate import Fate, Fates
+from prune.drawing.inside import Inside
 from prune.drawing.names import Names
 from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph, Node, Tag
@@ -27,6 +30,8 @@ _CHARACTER, _MARGIN = 0.1, 0.24
 
 type When = Literal["before", "after", "both"]
 """Which of the drawings; ``both`` shows every edge of either."""
+
+FORMS = {"tag": "plain", "index": "folder", "referrer": "note", "fold": "box3d", "family": "box3d"}
 
 #: For `.png` and `.dot`; inline SVG takes its colours from a style sheet, by class.
 _COLOURS: dict[Fate, tuple[str, str]] = {
@@ -51,6 +56,10 @@ class Shape(msgspec.Struct, frozen=True):
     later: tuple[str, ...] = ()
     """Its lines in the after-drawing, where they are others."""
     later_title: str = ""
+    unfold: str = ""
+    """For a fold, the id by which a `View` opens it."""
+    look: str = ""
+    """The class of its colour, where the drawing has colours other than by fate; and whether it is looked at."""
 
 
 class Drawing(msgspec.Struct, frozen=True):
@@ -66,24 +75,45 @@ class Drawing(msgspec.Struct, frozen=True):
         return {name for name, shape in self.shapes.items() if shape.fate in ("goes", "asked")}
 
 
-def to_dot(graph: ImageGraph, folds: dict[str, Fold], fates: Fates) -> Drawing:
-    """Return the drawing of ``graph``; see the module."""
-    sketch = _Sketch(graph, folds, fates)
+def to_dot(
+    graph: ImageGraph,
+    folds: dict[str, Fold],
+    fates: Fates,
+    *,
+    whole: ImageGraph | None = None,
+    colours: Colours | None = None,
+    focus: str = "",
+) -> Drawing:
+    """Return the drawing of ``graph``; see the module. ``whole`` knows what is in the folds, ``focus`` is the id of
+    an image that is set off."""
+    sketch = _Sketch(graph, folds, fates, whole or graph, colours or Colours(), focus)
     return Drawing(sketch.dot("before"), sketch.dot("after"), sketch.dot("both"), sketch.shapes)
 
 
 class _Sketch:
-    def __init__(self, graph: ImageGraph, folds: dict[str, Fold], fates: Fates) -> None:
+    def __init__(
+        self,
+        graph: ImageGraph,
+        folds: dict[str, Fold],
+        fates: Fates,
+        whole: ImageGraph,
+        colours: Colours,
+        focus: str,
+    ) -> None:
+        self.colours = colours
+        self.focus = focus
+        self.insides = {key: Inside(fold, whole, fates) for key, fold in folds.items()}
         self.shapes: dict[str, Shape] = {}
         self.labels: dict[str, str] = {}
         self.edges: list[tuple[str, str]] = []
         self.styles: list[str] = []
         self.ranks: list[list[str]] = []
         self.graph = graph
-        self.folds = folds
         self.fates = fates
         self.ids = Names(graph)
-        self.fate = {key: fates.of_node(node) for key, node in graph.nodes.items()}
+        self.fate: dict[str, Fate] = {
+            key: self.insides[key].fate if key in folds else fates.of_node(node) for key, node in graph.nodes.items()
+        }
         self.several = len({name for node in graph.nodes.values() for name, _ in node.tags}) > 1
         names = {key: f"n{number}" for number, key in enumerate(graph.nodes, 1)}
         for node in graph.nodes.values():
@@ -93,34 +123,36 @@ class _Sketch:
 
     def _add(self, node: Node, names: dict[str, str]) -> None:
         name = names[node.key]
-        fold = self.folds.get(node.key)
+        inside = self.insides.get(node.key)
         fate = self.fate[node.key]
-        staying = self.fates.staying(node) or node.ids
-        # An alias that goes is to be seen beside one that stays.
-        ids = tuple(sorted(node.ids, key=lambda id_: (id_ != staying[0], id_ in staying)))
-        lines = self._lines(node, ids, fold.own if fold else node.own)
-        later = self._lines(node, staying, fold.own if fold else self._base_later(node)[1])
-        self.shapes[name] = Shape(
-            name,
-            node.key,
-            "fold" if fold else node.kind,
-            fate,
-            self._title(node, ids, lines),
-            image="" if fold else staying[0],
-            later=tuple(later) if fate != "goes" and later != lines else (),
-            later_title=self._title(node, staying, later),
-        )
+        if inside is not None:
+            lines, later = inside.lines(), inside.lines(after=True)
+            shape = Shape(name, node.key, inside.look, fate, inside.title(), unfold=node.ids[0])
+            later_title = inside.title(after=True)
+        else:
+            staying = self.fates.staying(node) or node.ids
+            # An alias that goes is to be seen beside one that stays.
+            ids = tuple(sorted(node.ids, key=lambda id_: (id_ != staying[0], id_ in staying)))
+            lines = self._lines(node, ids, node.own)
+            later = self._lines(node, staying, self._base_later(node)[1])
+            look = " ".join(filter(None, (self.colours.of(node), "focus" if self.focus in node.ids else "")))
+            shape = Shape(name, node.key, node.kind, fate, self._title(node, ids, lines), image=staying[0], look=look)
+            later_title = self._title(node, staying, later)
+        if fate != "goes" and later != lines:
+            shape = msgspec.structs.replace(shape, later=tuple(later), later_title=later_title)
+        self.shapes[name] = shape
         self.labels[name] = "\n".join(lines)
-        self.ranks.append(self._column(node, name))
+        self.ranks.append(self._column(node, name) if inside is None else [name])
 
     def _lines(self, node: Node, ids: tuple[str, ...], own: int) -> list[str]:
-        fold = self.folds.get(node.key)
-        lines = [f"{len(fold.keys)} images" if fold else self.ids.of_aliases(ids, MOST_ALIASES)]
+        lines = [self.ids.of_aliases(ids, MOST_ALIASES)]
         if node.kind != "image":
             lines.append(node.kind)
         elif node.platform:
             lines.append(node.platform)
         lines.append(human(own if node.kind == "image" else node.total))
+        if word := self.colours.word(node):
+            lines.append(word)
         if self.fate[node.key] == "goes":
             lines.append("goes")
         return lines
@@ -128,6 +160,10 @@ class _Sketch:
     def _title(self, node: Node, ids: tuple[str, ...], lines: list[str]) -> str:
         """Return the facts: the lines of the drawing, every alias, and why it stays."""
         facts = [" ".join(lines)]
+        if node.kind == "image" and node.total > node.own:
+            facts.append(f"A pull fetches {human(node.total)}")
+        if created := day(node.created):
+            facts.append(f"Created {created}")
         if len(ids) > MOST_ALIASES:
             facts.append("Its manifests are " + listed([self.ids.of(id_) for id_ in ids], most=40))
         if len(ids) > (stay := len(self.fates.staying(node))) > 0:
@@ -216,7 +252,9 @@ class _Sketch:
             if name in gone:
                 style = "invis"
             label = self.labels[name]
-            form = {"tag": "plain", "index": "folder", "referrer": "note", "fold": "box3d"}.get(shape.kind, "box")
+            form = FORMS.get(shape.kind, "box")
+            if shape.look and shape.fate == "kept":
+                fill = self.colours.fill(shape.look)
             room = {}
             if shape.kind == "more":
                 form, room = "plaintext", {"margin": "0", "height": "0.16"}
@@ -232,7 +270,7 @@ class _Sketch:
                 color=line,
                 fillcolor=fill,
                 fontcolor=line,
-                **{"class": f"{shape.kind} {shape.fate}"},
+                **{"class": f"{shape.kind} {shape.fate} {shape.look}".rstrip()},
                 **room,
             )
         for column in self.ranks:
@@ -272,13 +310,3 @@ def _shown(text: str) -> str:
     """Return one line that fits: the beginning and the end of a long name tell most."""
     text = text.replace("\n", " ")
     return text if len(text) <= 36 else f"{text[:24]}…{text[-8:]}"
-
-
-def human(number: int) -> str:
-    """Return a number of bytes for people, in powers of 1000."""
-    size = float(number)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            break
-        size /= 1000
-    return f"{number} B" if unit == "B" else f"{size:.1f} {unit}"

@@ -6,6 +6,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from prune.drawing.dot import Drawing, Shape
 from prune.drawing.layout import LayoutFailed
+from prune.graph.images import Tag
+
+type Links = Mapping[str | Tag, str]
+"""Where nodes lead, by their keys; and tags, by repository and tag."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,14 +25,18 @@ _GEOMETRY = {
 _STYLE = """
 svg{font:11px Helvetica,Arial,sans-serif}
 text{fill:#1d2733}polygon,path,polyline,ellipse{fill:none;stroke:#5c6b80}
-.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon{fill:#fff;stroke:#44546a}
+.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon,.family>polygon{fill:#fff;stroke:#44546a}
+.step-0>polygon{fill:#eef7f5}.step-1>polygon{fill:#cfe9e5}.step-2>polygon{fill:#a5d6cf}.step-3>polygon{fill:#77c0b7}
+.step-4>polygon{fill:#4aa79d}.focus>polygon{stroke-width:2.5}
 .edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}
 .edge-member path,.edge-subject path{stroke-dasharray:5 3}
 .shared>polygon{fill:#e8f1fb;stroke:#1f5f99}
 .goes>polygon,.asked>polygon{fill:#fdecea;stroke:#b3261e;stroke-dasharray:5 3}
 .goes>text,.asked>text{fill:#b3261e;text-decoration:line-through}
 @media (prefers-color-scheme:dark){svg{background:#14181d}text{fill:#e4e9ef}
-.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon{fill:#1d242c;stroke:#8fa1b6}
+.image>polygon,.index>polygon,.referrer>polygon,.fold>polygon,.family>polygon{fill:#1d242c;stroke:#8fa1b6}
+.step-0>polygon{fill:#1c2a2e}.step-1>polygon{fill:#173a3c}.step-2>polygon{fill:#174c4c}.step-3>polygon{fill:#195d5d}
+.step-4>polygon{fill:#1d6f6f}
 .shared>polygon{fill:#17324d;stroke:#7db4e8}.goes>polygon,.asked>polygon{fill:#45201d;stroke:#f2a29b}
 .goes>text,.asked>text{fill:#f2a29b}}
 """
@@ -51,7 +59,7 @@ def inline_svg(
     prefix: str,
     title: str,
     description: str,
-    links: Mapping[str, str],
+    links: Links,
 ) -> str:
     """Return SVG for a page; see `prune.drawing.diagram.render_inline`. ``svg`` is the layout of ``drawing.both``."""
     root = _parse(svg)
@@ -74,7 +82,7 @@ def _parse(svg: bytes) -> ElementTree.Element:
 
 
 class _Writer:
-    def __init__(self, drawing: Drawing, after: bool, prefix: str, links: Mapping[str, str]) -> None:
+    def __init__(self, drawing: Drawing, after: bool, prefix: str, links: Links) -> None:
         self.shapes = drawing.shapes
         self.after = after
         self.gone = drawing.gone() if after else set()
@@ -93,7 +101,8 @@ class _Writer:
                 tail, _, head = name.replace("--", "->").partition("->")
                 if tail not in self.gone and head not in self.gone and (self.after or "later" not in classes):
                     kind = next((c for c in classes if c.startswith("edge-")), "")
-                    edges.append(f'<g class="edge {kind}">{self._shapes(child)}</g>')
+                    ends = f'data-from="{self.prefix}{tail}" data-to="{self.prefix}{head}"'
+                    edges.append(f'<g class="edge {kind}" {ends}>{self._shapes(child)}</g>')
             elif "node" in classes and name in self.shapes and name not in self.gone:
                 nodes.append((self.shapes[name], self._node(child, self.shapes[name])))
         # Tab order: a tag, then its image, then what that is based on.
@@ -105,14 +114,17 @@ class _Writer:
         later = self.after and bool(shape.later)
         title = shape.later_title if later else shape.title
         inner = f"<title>{_text(title)}</title>{self._shapes(group, iter(shape.later) if later else None)}"
-        link = self.links.get(shape.key) if shape.key else None
-        attributes = f'id="{self.prefix}{shape.name}" class="{shape.kind} {shape.fate}"'
+        link = self.links.get(shape.tag or shape.key) if shape.tag or shape.key else None
+        classes = f"{shape.kind} {shape.fate} {shape.look}".rstrip()
+        attributes = f'id="{self.prefix}{shape.name}" class="{classes}"'
         if shape.key:
             attributes += f" data-key={quoteattr(shape.key)}"
         if shape.tag is not None:
             attributes += f" data-tag={quoteattr(_plain(':'.join(shape.tag)))}"
         if link:
-            return f"<a href={quoteattr(link)}><g {attributes}>{inner}</g></a>"
+            name = quoteattr(_plain(title))
+            current = ' aria-current="true"' if "focus" in shape.look.split() else ""
+            return f"<a href={quoteattr(link)} aria-label={name}{current}><g {attributes}>{inner}</g></a>"
         return f"<g {attributes}>{inner}</g>"
 
     def _shapes(self, group: ElementTree.Element, lines: Iterator[str] | None = None) -> str:

@@ -1,28 +1,35 @@
 """Drawings for pages, kept by what they show."""
 
 import hashlib
+import zlib
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
-from prune.drawing.diagram import When, draw, render_inline
-from prune.drawing.dot import Drawing
-from prune.drawing.layout import LayoutFailed
+from prune.drawing.diagram import PLAIN, View, When, draw, draw_graph, render, render_inline
+from prune.drawing.dot import Drawing, Shape
+from prune.drawing.fate import Fates
+from prune.drawing.layout import LayoutFailed, run_dot
 from prune.model.plan import Plan
 from prune.model.snapshot import SourceKind, is_by_image
 from registryui.models import Registry, RegistrySnapshot, Repository
-from registryui.services import parts, scans
+from registryui.services import lineage, parts, scans
 
 #: Seconds. A drawing is named by what it shows, so it can only be forgotten, never be wrong.
 KEPT = 24 * 3600
 
 
-class Diagram(NamedTuple):
-    """A drawing, or the sentence why there is none."""
+class Drawn(NamedTuple):
+    """A drawing with the platforms that there are and, by key of a fold, the image that leads to what is in it; or
+    the sentence why there is none."""
 
-    svg: SafeString
+    drawing: Drawing | None = None
+    platforms: tuple[str, ...] = ()
+    owners: dict[str, str] = {}  # never written to
     sentence: str = ""
 
 
@@ -37,63 +44,123 @@ class Pair(NamedTuple):
 NOTHING = SafeString("")
 
 
-def of_repository(registry: Registry, name: str) -> Diagram:
+def of_repository(registry: Registry, name: str, view: View = PLAIN) -> Drawn:
     """Return the graph of a repository as the last scan saw it."""
     stored = RegistrySnapshot.objects.filter(registry=registry).values_list("digest", flat=True).first()
     seen = Repository.objects.filter(registry=registry, name=name, ended_at=None).first()
     if stored is None or seen is None:
-        return Diagram(NOTHING, "This repository was not scanned yet.")
-    if seen.tags + seen.untagged > parts.MOST_TAGS:
-        number = f"{seen.tags + seen.untagged:,}"
-        return Diagram(NOTHING, f"{number} images are too many for one drawing; see the table.")
-    key = "diagram-" + hashlib.sha256(f"{registry.slug} {stored} {name}".encode()).hexdigest()
-    found: Diagram | None = cache.get(key)
+        return Drawn(sentence=_("This repository was not scanned yet."))
+
+    def make() -> Drawn:
+        snapshot = parts.of_repository(registry, name, cast(SourceKind, registry.kind))
+        if snapshot is None:
+            return Drawn(sentence=_("This repository was not scanned yet."))
+        platforms = {str(config.platform) for config in snapshot.configs.values()} - {""}
+        return _tried(lambda: Drawn(draw(snapshot, None, [name], view=view), tuple(sorted(platforms))))
+
+    return _kept(f"repository {registry.pk} {stored} {name} {view}", make)
+
+
+def of_image(registry: Registry, digest: str, view: View = PLAIN) -> Drawn:
+    """Return what an image is based on, and what is based on it, as the last scan saw it."""
+    stored = RegistrySnapshot.objects.filter(registry=registry).values_list("digest", flat=True).first()
+
+    def make() -> Drawn:
+        found = lineage.around(registry, digest)
+        if found is None:
+            return Drawn(sentence=_("The last scan did not see this image any more."))
+        platforms = {node.platform for node in found.graph.nodes.values()} - {""}
+        drawing = draw_graph(found.graph, Fates(None), view, found.folds)
+        return Drawn(drawing, tuple(sorted(platforms)), found.owners)
+
+    return _kept(f"image {registry.pk} {stored} {digest} {view}", lambda: _tried(make))
+
+
+def _tried(make: Callable[[], Drawn]) -> Drawn:
+    try:
+        return make()
+    except LayoutFailed as error:
+        return Drawn(sentence=str(error))
+
+
+def _kept(what: str, make: Callable[[], Drawn]) -> Drawn:
+    key = "drawn-" + hashlib.sha256(what.encode()).hexdigest()
+    found: Drawn | None = cache.get(key)
     if found is None:
-        found = _single(registry, name)
-        cache.set(key, found, KEPT)
+        found = make()
+        if found.drawing is not None:
+            cache.set(key, found, KEPT)
     return found
 
 
-def _single(registry: Registry, name: str) -> Diagram:
-    snapshot = parts.of_repository(registry, name, cast(SourceKind, registry.kind))
-    if snapshot is None:
-        return Diagram(NOTHING, "This repository was not scanned yet.")
+def lay_out(dot: str, output: str) -> bytes:
+    """Return what `dot` makes of a drawing; it is asked once for each, by whatever process. Raises `LayoutFailed`."""
+    key = "layout-" + hashlib.sha256(f"{output}\0{dot}".encode()).hexdigest()
+    found: bytes | None = cache.get(key)
+    if found is not None:
+        return zlib.decompress(found)
+    made = run_dot(dot, output)
+    cache.set(key, zlib.compress(made, 1), KEPT)
+    return made
+
+
+def inline(drawn: Drawn, title: str, address: Callable[[Shape], str]) -> tuple[SafeString, str]:
+    """Return a drawing for a page, or nothing and the sentence why. ``address`` says where a node leads."""
+    if drawn.drawing is None:
+        return NOTHING, drawn.sentence
     try:
-        drawing = draw(snapshot, None, [name])
-        return Diagram(_svg(registry, drawing, "before", "g", f"Image graph of {name}"))
+        return svg_of(drawn.drawing, "before", "g", title, address), ""
     except LayoutFailed as error:
-        return Diagram(NOTHING, str(error))
+        return NOTHING, str(error)
+
+
+def file_of(drawn: Drawn, output: str) -> bytes:
+    """Return a drawing as a file. Raises `LayoutFailed` when there is none."""
+    if drawn.drawing is None:
+        raise LayoutFailed(drawn.sentence)
+    return render(drawn.drawing, "before", output, lay_out)
 
 
 def of_plan(registry: Registry, plan: Plan) -> Pair:
     """Return what a plan, made on the newest scan, does to the graph."""
-    snapshot, graph = scans.latest_snapshot(registry) if is_by_image(plan.kind) else None, None
-    if snapshot is not None:
-        graph = scans.latest_graph(registry)
-    else:
-        snapshot = parts.of_plan(registry, plan, plan.kind)
+
+    def address(shape: Shape) -> str:
+        return reverse("image", args=[registry.slug, shape.image]) if shape.image else ""
+
     try:
-        drawing = draw(snapshot, plan, graph=graph)
+        drawing = drawing_of(registry, plan)
         return Pair(
-            _svg(registry, drawing, "before", "b", "Image graph before the cleanup"),
-            _svg(registry, drawing, "after", "a", "Image graph after the cleanup"),
+            svg_of(drawing, "before", "b", _("Image graph before the cleanup"), address),
+            svg_of(drawing, "after", "a", _("Image graph after the cleanup"), address),
         )
     except LayoutFailed as error:
         return Pair(NOTHING, NOTHING, str(error))
 
 
-def _svg(registry: Registry, drawing: Drawing, when: When, prefix: str, title: str) -> SafeString:
-    links = {
-        shape.key: reverse("image", args=[registry.slug, shape.image])
-        for shape in drawing.shapes.values()
-        if shape.key and shape.image
-    }
+def drawing_of(registry: Registry, plan: Plan, view: View = PLAIN) -> Drawing:
+    """Return the drawing of what a plan, made on the newest scan, does to the graph."""
+    snapshot, graph = scans.latest_snapshot(registry) if is_by_image(plan.kind) else None, None
+    if snapshot is not None:
+        graph = scans.latest_graph(registry)
+    else:
+        snapshot = parts.of_plan(registry, plan, plan.kind)
+    return draw(snapshot, plan, graph=graph, view=view)
+
+
+def svg_of(drawing: Drawing, when: When, prefix: str, title: str, address: Callable[[Shape], str]) -> SafeString:
+    """Return one of the two drawings for a page."""
+    links: dict[str | tuple[str, str], str] = {}
+    for shape in drawing.shapes.values():
+        where = address(shape)
+        if where and (shape.tag or shape.key):
+            links[shape.tag or shape.key] = where
     svg = render_inline(
         drawing,
         when,
         prefix=f"{prefix}-",
         title=title,
-        description="Bases stand left of what is based on them; tags hang below their image.",
+        description=_("Bases stand left of what is based on them; tags hang below their image."),
         links=links,
+        lay_out=lay_out,
     )
     return mark_safe(svg)  # noqa: S308  # built from an allow-list, every text escaped: prune.drawing.svg

@@ -1,7 +1,7 @@
 """One repository as a snapshot of its own, put together from rows: its graph costs what it holds, not what the whole
 registry does. For looking only; plans rest on the snapshot of the scan."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from django.db.models import Sum
 
@@ -82,15 +82,34 @@ def _with_related(registry: Registry, kind: SourceKind, wanted: set[str], names:
     )
 
 
-def _repositories(registry: Registry, named: Iterable[str], known: set[str]) -> dict[str, Seen]:
+def of_digests(registry: Registry, known: Collection[str], kind: SourceKind, *, most_tags: int) -> Snapshot:
+    """Return what the last scan saw of some images, and where they are, with no more than ``most_tags`` tags."""
+    found = contents.of_digests(known)
+    return Snapshot(
+        source=registry.source,
+        kind=kind,
+        repositories=_repositories(registry, (), known, most_tags),
+        manifests={digest: one.manifest for digest, one in found.items() if one.manifest},
+        configs={
+            one.manifest.config.digest: one.config
+            for one in found.values()
+            if one.manifest and one.manifest.config and one.config
+        },
+        images={digest: one.image for digest, one in found.items() if one.image},
+        partial=True,
+    )
+
+
+def _repositories(
+    registry: Registry, named: Iterable[str], known: Collection[str], most_tags: int | None = None
+) -> dict[str, Seen]:
     """Return the repositories, and of others what they serve of the same images."""
     tags: dict[str, dict[str, str]] = {name: {} for name in named}
     revisions: dict[str, dict[str, int | None]] = {name: {} for name in tags}
     for part in _parts(known):
         where = {"repository__registry": registry, "digest__in": part, "ended_at": None}
-        for other, tag, digest in TagSighting.objects.filter(**where).values_list(
-            "repository__name", "tag", "digest"
-        ):
+        rows = TagSighting.objects.filter(**where).values_list("repository__name", "tag", "digest")
+        for other, tag, digest in rows if most_tags is None else rows.order_by("-pushed_at", "pk")[:most_tags]:
             tags.setdefault(other, {})[tag] = digest
         for other, digest in ManifestSighting.objects.filter(**where).values_list("repository__name", "digest"):
             revisions.setdefault(other, {})[digest] = None

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from prune.drawing.dot import human
+from prune.drawing.bytes import human
 from prune.model.digest import short as shortened
 from registryui.models import Run
 from registryui.services.kinds import Words, words_of

@@ -3,11 +3,14 @@
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from registryui.models import ManifestSighting, Registry, Repository, TagSighting
 from registryui.permissions import VIEW, requires
 from registryui.services import diagrams
+from registryui.views import graphs
 from registryui.views.registries import of_slug, ticks
 from registryui.views.table import Column, Table, page_of, searched
 
@@ -77,7 +80,11 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
             if tab == "tags":
                 context["others"] = _same_digest(repository, table)
         case "graph":
-            context["diagram"] = diagrams.of_repository(registry, name)
+            view = graphs.view_of(request)
+            drawn = diagrams.of_repository(registry, name, view)
+            file = reverse("repository", args=[slug, name]) + "graph"
+            title = _("Image graph of %(name)s") % {"name": name}
+            context |= graphs.context_of(request, registry, drawn, view, title, file)
         case "history":
             context |= _timeline(request, repository)
     return render(request, "repository.html", context)

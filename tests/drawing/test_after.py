@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from prune.drawing.bytes import human
 from prune.drawing.diagram import draw, render, render_inline
-from prune.drawing.dot import Drawing, human
+from prune.drawing.dot import Drawing
 from prune.drawing.layout import run_dot
 from prune.graph.images import ImageGraph, image_graph
 from prune.model.digest import short

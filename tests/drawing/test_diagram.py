@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prune.cli import main
 from prune.drawing import layout
-from prune.drawing.diagram import draw, render_inline
+from prune.drawing.diagram import MOST_NODES, View, draw, render_inline
 from prune.drawing.layout import LayoutFailed, run_dot
 from prune.model.plan import Request
 from prune.model.snapshot import Repository, Snapshot, V1Image
@@ -80,7 +80,7 @@ def test_the_reason_why_something_stays_is_its_title():
 def test_links_and_keys_for_the_page():
     snapshot = v1_snapshot(BRANCH, TAGS)
     svg = inline(draw(snapshot, None), "before", {"a" * 64: "/r/x?a=1&b=2"})
-    assert '<a href="/r/x?a=1&amp;b=2"><g id="g-n1"' in svg
+    assert re.search(r'<a href="/r/x\?a=1&amp;b=2" aria-label="a{12} [^"]*"><g id="g-n1"', svg)
     assert f'data-key="{"a" * 64}"' in svg
     assert 'data-tag="library/seed:version1"' in svg
 
@@ -104,8 +104,8 @@ ALLOWED = {
     "svg": {"class", "viewBox", "aria-labelledby"},
     "title": {"id"},
     "desc": {"id"},
-    "g": {"id", "class", "transform", "data-key", "data-tag"},
-    "a": {"href"},
+    "g": {"id", "class", "transform", "data-key", "data-tag", "data-from", "data-to"},
+    "a": {"href", "aria-label", "aria-current"},
     "polygon": {"points"},
     "polyline": {"points"},
     "path": {"d"},
@@ -122,8 +122,9 @@ def assert_allowed(svg: str) -> None:
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
 def test_whatever_stands_in_a_name_is_only_text(name):
-    svg = inline(draw(named([name]), None), "before")
+    svg = inline(draw(named([name]), None), "before", {("library/x", name): "/r/x/?pick=1"})
     assert_allowed(svg)
+    assert '<a href="/r/x/?pick=1" aria-label=' in svg
     shown = "".join(e.text or "" for e in ElementTree.fromstring(svg).iter("text"))
     if name.isprintable() and len(name) < 30 and "\u202e" not in name:
         assert f"<{name}>" in shown
@@ -162,10 +163,90 @@ def test_a_long_chain_is_folded_and_a_large_graph_shows_what_is_touched():
     many = {f"{n:064x}": V1Image(f"{n:064x}", (f"{n:064x}",), 1) for n in range(1000)}
     tags = {f"t{n}": f"{n:064x}" for n in range(1000)}
     wide = Snapshot("s", "storage-v1", {"r": Repository("r", tags)}, images=many)
-    with pytest.raises(LayoutFailed, match="1000 images"):
-        draw(wide, None)
-    plan = make_plan(wide, Request(("r:t5",)), now=NOW)
-    assert len(draw(wide, plan).shapes) == 2
+    drawing = draw(wide, None)
+    assert len(drawing.shapes) == 149  # an image and its tag come together
+    assert "926 more" in drawing.before
+    plan = make_plan(wide, Request(("r:t5", "r:t700", "r:t701")), now=NOW)
+    drawing = draw(wide, plan)
+    assert {shape.tag[1] for shape in drawing.shapes.values() if shape.fate == "asked"} == {"t5", "t700", "t701"}
+    assert "923 more" in drawing.before
+
+
+def wide(number: int, tags: int = 1) -> Snapshot:
+    """That many images on one base, each with so many tags."""
+    base = V1Image("f" * 64, ("f" * 64,), 1000)
+    images = {base.id: base}
+    named = {}
+    for n in range(number):
+        id_ = f"{n:064x}"
+        images[id_] = V1Image(id_, (id_, base.id), 10, created=f"2024-01-01T00:00:00.{n:06}Z")
+        named |= {f"t{n}.{tag}": id_ for tag in range(tags)}
+    return Snapshot("s", "storage-v1", {"r": Repository("r", named)}, images=images)
+
+
+@pytest.mark.parametrize("tags", [0, 1, 5, 9])
+def test_never_more_than_four_hundred_are_drawn_however_much_is_asked_for(tags):
+    snapshot = wide(1000, tags)
+    plan = make_plan(snapshot, Request(tuple(f"r:t{n}.0" for n in range(900))), now=NOW) if tags else None
+    ids = tuple(f"{n:064x}" for n in range(0, 1000, 3))
+    for view in (View(), View(everything=True), View(unfolded=ids), View(focus=ids[-1])):
+        drawing = draw(snapshot, plan, view=view)
+        assert 50 < len(drawing.shapes) <= MOST_NODES
+        assert [shape for shape in drawing.shapes.values() if shape.unfold]
+    assert ids[-1] in {shape.image for shape in draw(snapshot, None, view=View(focus=ids[-1])).shapes.values()}
+
+
+def test_a_fold_is_opened_by_the_id_that_it_names():
+    snapshot = wide(400)
+    drawing = draw(snapshot, None)
+    (fold,) = [shape for shape in drawing.shapes.values() if shape.unfold]
+    opened = draw(snapshot, None, view=View(unfolded=(fold.unfold,)))
+    assert len(opened.shapes) > len(drawing.shapes)
+    assert fold.unfold in {shape.image for shape in opened.shapes.values()}
+    # The newest are shown first, and those that follow them next.
+    assert int(fold.unfold, 16) == max(
+        n for n in range(400) if f"{n:064x}" not in {shape.image for shape in drawing.shapes.values()}
+    )
+
+
+def test_what_of_a_fold_goes_is_said_before_and_is_gone_afterwards():
+    snapshot = wide(1000)
+    plan = make_plan(snapshot, Request(tuple(f"r:t{n}.0" for n in range(900))), now=NOW)
+    drawing = draw(snapshot, plan)
+    (fold,) = [shape for shape in drawing.shapes.values() if shape.unfold]
+    before, after = inline(drawing, "before"), inline(drawing, "after")
+    shown = sum(shape.fate == "goes" and shape.kind == "image" for shape in drawing.shapes.values())
+    assert f"{900 - shown} go<" in before
+    assert fold.fate == "shared"
+    staying = 1000 - 900 - sum(shape.fate == "kept" and shape.kind == "image" for shape in drawing.shapes.values())
+    assert f">{staying} more<" in after
+    assert " go<" not in after
+
+
+def test_colours_say_how_old_and_how_large_images_are():
+    images = {}
+    for n, (size, created) in enumerate(
+        [(10, "2026-01-09T00:00:00Z"), (5 * 10**6, "2025-12-20T00:00:00Z"), (5 * 10**7, "2025-08-01T00:00:00Z"),
+         (5 * 10**8, "2025-03-01T00:00:00Z"), (5 * 10**9, "2020-01-01T00:00:00Z"), (1, "0001-01-01T00:00:00Z"),
+         (1, "nonsense"), (1, "2999-01-01T00:00:00Z")]
+    ):  # fmt: skip
+        id_ = f"{n:064x}"
+        images[id_] = V1Image(id_, (id_,), size, created=created)
+    snapshot = Snapshot("s", "storage-v1", {"r": Repository("r", {f"t{n}": id_ for n, id_ in enumerate(images)})},
+                        images=images)  # fmt: skip
+
+    def looks(colour):
+        view = View(colour=colour, now=1_768_000_000)  # 2026-01-09
+        drawing = draw(snapshot, None, view=view)
+        assert_allowed(inline(drawing, "before"))
+        return {shape.image: shape.look for shape in drawing.shapes.values() if shape.kind == "image"}, drawing
+
+    ages, by_age = looks("age")
+    assert list(ages.values()) == [*(f"step-{n}" for n in range(5)), *["step-none"] * 3]
+    assert "2025-08-01" in by_age.before  # never by colour alone
+    assert "age unknown" in by_age.before
+    assert list(looks("size")[0].values())[:5] == [f"step-{n}" for n in range(5)]
+    assert set(looks("fate")[0].values()) == {""}
 
 
 def test_the_time_limit_holds(monkeypatch):

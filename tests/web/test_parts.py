@@ -12,7 +12,7 @@ from prune.graph.images import ImageGraph, image_graph, of_repositories
 from prune.model.plan import Request
 from prune.plan.make import make_plan
 from registryui.models import SnapshotPart
-from registryui.services import diagrams, parts, proposals, scans, snapshots
+from registryui.services import parts, proposals, scans, snapshots
 from registryui.services.access import open_registry
 from tests.stores import V2Store, age
 from tests.web.conftest import scan, watched
@@ -120,8 +120,3 @@ def test_a_scan_writes_the_parts_that_changed(shop):
     shop.refresh_from_db()
     source = open_registry(shop)
     assert scans.latest_snapshot(shop) == source.scan()
-
-
-def test_one_that_is_too_large_says_so_at_once(shop, monkeypatch):
-    monkeypatch.setattr(parts, "MOST_TAGS", 3)
-    assert "too many for one drawing" in diagrams.of_repository(shop, "shop/web").sentence

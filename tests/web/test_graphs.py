@@ -1,0 +1,211 @@
+"""The pages of graphs: what is around an image, what is folded, opened, coloured and looked at, and files to keep."""
+
+import re
+from collections import OrderedDict
+from xml.etree import ElementTree
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from prune.drawing import layout
+from prune.drawing.diagram import MOST_NODES
+from registryui.models import Image, Registry, TagSighting
+from registryui.services import diagrams, lineage, scans
+from tests.stores import V2Store, age
+from tests.web.conftest import watched
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    cache.clear()
+
+
+def fill(store: V2Store, versions: int) -> None:
+    """An OS, a runtime on it, an application on that with so many versions, each with a signature on the first."""
+    system = [store.layer(3000)]
+    runtime = [*system, store.layer(2000)]
+    store.image("base/os", "1", layers=system)
+    store.image("base/runtime", "2", layers=runtime)
+    for number in range(versions):
+        store.image("team/app", f"v{number}", layers=[*runtime, store.layer(1000 + number)])
+    store.image("team/other", "1", layers=[*system, store.layer(10)])
+
+
+@pytest.fixture
+def family(db, tmp_path) -> Registry:
+    store = V2Store(tmp_path / "store")
+    fill(store, 120)
+    age(tmp_path)
+    return watched(store.source, "family")
+
+
+def digest_of(name: str, tag: str) -> str:
+    return TagSighting.objects.get(repository__name=name, tag=tag, ended_at=None).digest
+
+
+def links(page: str) -> dict[str, str]:
+    """Where the nodes of a picture lead, by their names."""
+    svg = ElementTree.fromstring(re.search(r"<svg class=\"graph\".*?</svg>", page, re.DOTALL)[0])
+    return {a.get("aria-label"): a.get("href") for a in svg.iter("a")}
+
+
+def test_what_is_around_an_image(family, client_of):
+    client = client_of("viewer")
+    digest = digest_of("base/runtime", "2")
+    page = client.get(f"/r/family/images/{digest}/graph/").content.decode()
+    assert "&lt;base/os:1&gt;" in page
+    assert "&lt;base/runtime:2&gt;" in page
+    assert "80 more" in page  # forty of a hundred and twenty are drawn
+    assert "team/other" not in page
+    named = links(page)
+    assert [address for name, address in named.items() if "80 more" in name] == ["#base-of"]
+    (other,) = [address for name, address in named.items() if "1 more" in name]
+    assert other == f"/r/family/images/{digest_of('base/os', '1')}/graph/"
+    assert "team/other:1" in client.get(other).content.decode()
+    # The table lists all of them.
+    assert '<span class="count">120</span>' in page
+
+
+def test_the_neighbourhood_is_read_from_rows(family, client_of, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("the whole registry was read")
+
+    monkeypatch.setattr(scans, "latest_snapshot", refuse)
+    monkeypatch.setattr(scans, "latest_graph", refuse)
+    digest = digest_of("team/app", "v7")
+    page = client_of("viewer").get(f"/r/family/images/{digest}/graph/").content.decode()
+    assert "&lt;team/app:v7&gt;" in page
+    assert "119 more" in page
+    assert client_of("viewer").get("/r/family/images/sha256:none/graph/").status_code == 404
+
+
+def test_what_the_neighbourhood_shows_is_what_the_whole_graph_has(family):
+    whole = scans.latest_graph(family)
+    key_of = {id_: key for key, node in whole.nodes.items() for id_ in node.ids}
+    children = whole.children()
+    for digest in Image.objects.filter(registry=family).values_list("digest", flat=True)[:12]:
+        found = lineage.around(family, digest)
+        for key, node in found.graph.nodes.items():
+            if key in found.folds:
+                shown = len(found.graph.children()[node.parent]) - 1
+                assert found.folds[key].size + shown == len(children[node.parent])
+            else:
+                twin = whole.nodes[key]
+                assert (node.parent, node.own, node.total, node.tags) == (
+                    twin.parent, twin.own, twin.total, twin.tags,
+                )  # fmt: skip
+        assert key_of[digest] in found.graph.nodes
+
+
+def test_an_image_of_v1_stands_on_its_ancestors(seed, client_of):
+    page = client_of("viewer").get(f"/r/seed/images/{'d1' * 32}/graph/").content.decode()
+    for letter in "abcd":
+        assert f"{letter}1" * 6 in page
+    assert "&lt;version1&gt;" in page
+
+
+def test_an_index_stands_beside_what_it_contains(shop, client_of):
+    page = client_of("viewer").get(f"/r/shop/images/{digest_of('shop/api', '2.1')}/graph/").content.decode()
+    assert page.count('class="edge edge-member"') == 2
+    assert "linux/arm64" in page
+    assert "<option>linux/arm64</option>" in page
+
+
+def test_as_many_queries_for_many_images_as_for_few(tmp_path, client_of, django_assert_num_queries):
+    client = client_of("viewer")
+    counts = []
+    for number, versions in enumerate((3, 90)):
+        store = V2Store(tmp_path / f"store{number}")
+        fill(store, versions)
+        age(tmp_path)
+        slug = f"r{number}"
+        registry = watched(store.source, slug)
+        digest = TagSighting.objects.get(repository__registry=registry, repository__name="base/runtime").digest
+        for address in (f"/r/{slug}/images/{digest}/graph/", f"/r/{slug}/images/{digest}/graph/?node={digest}"):
+            cache.clear()
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(address).status_code == 200
+            counts.append(len(queries))
+    assert counts[:2] == counts[2:]
+
+
+def test_folds_open_one_after_the_other_and_close_again(family, client_of):
+    client = client_of("viewer")
+    address = "/r/family/repositories/team/app/?tab=graph"
+    page = client.get(address).content.decode()
+    (fold,) = [(name, href) for name, href in links(page).items() if "Folded" in name]
+    hidden = int(re.search(r"(\d+) more", fold[0])[1])
+    assert fold[1].startswith("?tab=graph&unfold=sha256")
+    opened = client.get("/r/family/repositories/team/app/" + fold[1]).content.decode()
+    assert sum("Folded" in name for name in links(opened)) <= 1
+    assert f"{hidden} more" not in opened
+    assert len(links(opened)) > len(links(page))
+    assert 'href="?tab=graph">Fold again</a>' in opened
+    every = client.get(address + "&all=1").content.decode()
+    assert "Folded" not in every
+    assert "v119" in every
+
+
+def test_a_node_can_be_linked_to(family, client_of):
+    client = client_of("viewer")
+    digest = digest_of("team/app", "v3")
+    page = client.get(f"/r/family/repositories/team/app/?tab=graph&node={digest}").content.decode()
+    assert page.count('aria-current="true"><g id="g-n') == 1
+    assert "v3" in page
+    facts = re.search(r'<section id="facts".*?</section>', page, re.DOTALL)[0]
+    assert f'href="/r/family/images/{digest}/graph/"' in facts
+    assert "team/app:v3" in facts
+    assert "base/runtime:2" in facts
+    gone = client.get("/r/family/repositories/team/app/?tab=graph&node=sha256:none").content.decode()
+    assert "did not see this image" in gone
+
+
+def test_one_platform_and_other_colours(shop, client_of):
+    client = client_of("viewer")
+    address = "/r/shop/repositories/shop/api/?tab=graph"
+    page = client.get(address + "&platform=linux/arm64").content.decode()
+    assert "linux/amd64" not in re.search(r"<svg class=\"graph\".*</svg>", page, re.DOTALL)[0]
+    assert 'class="image kept step-' in client.get(address + "&colour=age").content.decode()
+    assert "under a week" in client.get(address + "&colour=age").content.decode()
+    assert 'class="image kept step-' in client.get(address + "&colour=size").content.decode()
+    assert client.get(address + "&colour=<b>&unfold=" + "x" * 5000).status_code == 200
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("dot", b"digraph images {")])
+def test_files_to_keep(shop, client_of, ending, magic):
+    client = client_of("viewer")
+    answer = client.get(f"/r/shop/repositories/shop/api/graph.{ending}?platform=linux/arm64")
+    assert answer.content.startswith(magic)
+    assert answer["Content-Disposition"] == f'attachment; filename="shop-shop-api.{ending}"'
+    digest = digest_of("shop/api", "2.1")
+    answer = client.get(f"/r/shop/images/{digest}/graph.{ending}")
+    assert answer.content.startswith(magic)
+    assert f'filename="shop-{digest[7:19]}.{ending}"' in answer["Content-Disposition"]
+    assert client.get("/r/shop/repositories/shop/api/graph.exe").status_code == 404
+    assert client.get(f"/r/shop/repositories/none/graph.{ending}").status_code == 400
+
+
+def test_dot_is_asked_once_for_a_picture(family, client_of, monkeypatch):
+    asked = []
+    real = diagrams.run_dot
+    monkeypatch.setattr(diagrams, "run_dot", lambda dot, output: asked.append(dot) or real(dot, output))
+    client = client_of("viewer")
+    for _ in range(2):
+        for address in ("repositories/team/app/?tab=graph", f"images/{digest_of('base/os', '1')}/graph/"):
+            assert '<svg class="graph"' in client.get(f"/r/family/{address}").content.decode()
+    assert len(asked) == 2
+    assert all(dot.count("label=") <= MOST_NODES for dot in asked)
+
+
+def test_without_graphviz_there_is_the_table_and_a_sentence(family, client_of, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(layout, "_cache", OrderedDict())
+    digest = digest_of("base/runtime", "2")
+    page = client_of("viewer").get(f"/r/family/images/{digest}/graph/").content.decode()
+    assert "Graphviz is not installed" in page
+    assert "base/os:1" in page
+    assert '<span class="count">120</span>' in page
