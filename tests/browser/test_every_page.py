@@ -37,7 +37,10 @@ PAGES = {
     "repository-long-graph": ("viewer", "/r/large/repositories/{long}/?tab=graph"),
     "repository-broken": ("proposer", "/r/large/repositories/team/broken/"),
     "repository-empty": ("viewer", "/r/demo/repositories/tools/report/"),
+    "repository-graph-looked-at": ("viewer", "/r/demo/repositories/shop/web/?tab=graph&colour=age&node={base}"),
     "image": ("viewer", "/r/demo/images/{leaf}/"),
+    "image-graph": ("viewer", "/r/demo/images/{base}/graph/?colour=size"),
+    "image-graph-index": ("viewer", "/r/demo/images/{index}/graph/"),
     "image-base": ("viewer", "/r/demo/images/{base}/"),
     "image-index": ("viewer", "/r/demo/images/{index}/"),
     "image-sbom": ("viewer", "/r/demo/images/{sbom}/"),
@@ -86,7 +89,7 @@ PAGES = {
     "admin-users": ("admin", "/admin/auth/user/"),
 }
 #: Parts of pages, and files.
-FRAGMENTS = {"scan-state", "scrub-progress", "run-progress", "proposal-plan"}
+FRAGMENTS = {"scan-state", "scrub-progress", "run-progress", "proposal-plan", "repository-file", "image-file"}
 #: No colour of ours depends on the width, so that these two see all that four would.
 LOOKS = [("light", 1280, 900), ("dark", 360, 740)]
 BROKEN = "addEventListener('securitypolicyviolation', broken => console.error('policy', broken.violatedDirective))"
