@@ -88,16 +88,6 @@ function copyable(place) {
   place.append(button);
 }
 
-// "/" goes to the search, unless somebody is writing.
-document.addEventListener("keydown", (event) => {
-  const find = document.getElementById("find");
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !find) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  event.preventDefault();
-  find.focus();
-  find.select();
-});
-
 document.querySelectorAll("[data-copy]").forEach(copyable);
 document.querySelectorAll("form[data-select]").forEach(watchSelection);
 const pair = [...document.querySelectorAll("[data-zoom=pair]")];

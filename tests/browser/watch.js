@@ -1,0 +1,22 @@
+// Sits in each page of the test: what the policy stops, where the focus went, and whether one could see it there.
+(() => {
+  addEventListener("securitypolicyviolation", (broken) => console.error("policy", broken.violatedDirective));
+  const reached = new Set();
+  const words = (one) => one.outerHTML.slice(0, 150);
+  const ringed = (one) => {
+    const style = getComputedStyle(one);
+    if (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) return true;
+    // In a drawing the shape itself gets a thicker line.
+    const shapes = one.closest("svg") ? [...one.querySelectorAll("polygon, rect, path, text")] : [];
+    return shapes.some((shape) => parseFloat(getComputedStyle(shape).strokeWidth) >= 2);
+  };
+  const kinds = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+  globalThis.unseen = [];
+  globalThis.stops = () => [...document.querySelectorAll(kinds)]
+    .filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility({ visibilityProperty: true }));
+  globalThis.missed = () => stops().filter((one) => !reached.has(one)).map(words);
+  addEventListener("focusin", ({ target }) => {
+    reached.add(target);
+    if (!ringed(target)) unseen.push(words(target));
+  });
+})();
