@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -38,6 +39,16 @@ def size(number: int | Literal[""] | None) -> SafeString | str:
 def short(digest: str) -> str:
     """Show the first 12 digits of a digest or id."""
     return shortened(digest)
+
+
+_HEX = re.compile(r"[0-9a-f]{40,}")
+
+
+@register.filter
+def brief(text: str, most: int = 140) -> SafeString | str:
+    """Show a reference with the digests in it cut to 12 digits, and no longer than ``most``; the whole on hover."""
+    cut = Truncator(_HEX.sub(lambda found: found[0][:12] + "…", text)).chars(most)
+    return text if cut == text else format_html('<span title="{}">{}</span>', text, cut)
 
 
 @register.filter

@@ -49,6 +49,8 @@ def _deleted(request: HttpRequest) -> QuerySet[PlanItem]:
         runs = runs.filter(
             Q(started_by__username=name) | Q(proposal__proposer__username=name) | Q(plan__in=approved.values("plan"))
         )
+    if (number := request.GET.get("run", "")).isdecimal() and len(number) < 16:
+        runs = runs.filter(pk=int(number))
     runs = between(request, runs, "finished_at")
     rows = PlanItem.objects.filter(plan__in=runs.values("plan")).select_related("plan__proposal__registry")
     q = request.GET.get("q", "").strip()[:300]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -30,8 +30,20 @@ def overview(request: HttpRequest) -> HttpResponse:
     rows = Registry.objects.select_related("last_scan").defer("last_scan__problems")
     page = page_of(rows, request)
     open_scans = set(Scan.objects.filter(state__in=["queued", "running"]).values_list("registry_id", flat=True))
-    cards = [{"registry": row, "scanning": row.pk in open_scans, "share": _share(row)} for row in page]
+    failed = _failed(list(page.object_list))
+    cards = [
+        {"registry": row, "scanning": row.pk in open_scans, "failed": failed.get(row.pk), "share": _share(row)}
+        for row in page
+    ]
     return render(request, "registries.html", {"cards": cards, "page": page})
+
+
+def _failed(rows: list[Registry]) -> dict[int, Scan]:
+    """Return the failed scan of each registry that was not read since."""
+    newest = Scan.objects.filter(registry__in=rows, state=Scan.State.FAILED).values("registry").annotate(pk=Max("pk"))
+    last = {row.pk: row.last_scan_id or 0 for row in rows}
+    shown = [one["pk"] for one in newest if one["pk"] > last[one["registry"]]]
+    return {scan.registry_id: scan for scan in Scan.objects.filter(pk__in=shown)}
 
 
 def _share(registry: Registry) -> dict[str, Any] | None:

@@ -214,6 +214,30 @@ def test_every_stop_is_reached_by_tab_and_seen(place, name):
     assert page.evaluate("unseen") == []
 
 
+@pytest.mark.parametrize("name", ["proposal", "proposal-then", "history", "history-deletions", "run"])
+def test_on_paper_it_is_black_on_white_whole_and_exact(place, name):
+    visitor = place.visitor(PAGES[name][0])
+    page = visitor.page
+    page.goto(place.address(name))
+    page.emulate_media(media="print", color_scheme="dark")
+    try:
+        ink, paper = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.documentElement).backgroundColor]"
+        )
+        assert (ink, paper) == ("rgb(26, 36, 46)", "rgb(255, 255, 255)")
+        for control in ("header.top", "button", "input"):
+            assert not any(one.is_visible() for one in page.locator(control).all())
+        assert page.evaluate(
+            "[...document.querySelectorAll('main details li')].every((one) => one.checkVisibility())"
+        )
+        when = page.locator("main time").first
+        exact = "getComputedStyle(one, '::after').content"
+        assert when.evaluate(f"(one) => {exact}").strip('"') == when.get_attribute("title")
+        visitor.shot(f"pages/{name}-paper")
+    finally:
+        page.emulate_media(media="screen")
+
+
 def test_nothing_is_promised_that_needs_a_script(place):
     visitor = Visitor(place.browser, place.dashboard, java_script_enabled=False).log_in("viewer")
     for promised in ("#keys", "#keys-open"):

@@ -1,0 +1,57 @@
+"""How things are told: short where they are long, and what matters where one looks first."""
+
+import shutil
+
+import pytest
+
+from registryui.models import PlanItem, Run
+from registryui.services import proposals
+from registryui.templatetags.show import ago, brief, size
+from tests.web.conftest import scan
+from tests.web.test_proposals import propose, root, work
+
+pytestmark = pytest.mark.django_db
+
+
+def test_digests_in_names_are_cut_and_whole_on_hover():
+    digest = "0123456789ab" + "c" * 52
+    assert brief("shop/web:1.2") == "shop/web:1.2"
+    assert brief(f"shop/web@sha256:{digest}") == (
+        f'<span title="shop/web@sha256:{digest}">shop/web@sha256:0123456789ab…</span>'
+    )
+    assert brief(f"sha256-{digest}.sig").endswith(">sha256-0123456789ab….sig</span>")
+    assert brief("x" * 200).endswith(f">{'x' * 139}…</span>")
+    assert "<b>" not in brief("<b>" + "x" * 200)
+
+
+def test_what_is_not_there_is_unknown():
+    # A template hands over nothing as an empty text.
+    assert [size(""), size(None), ago(""), ago(None)] == ["unknown"] * 4
+
+
+def test_a_scan_that_failed_stands_on_the_first_page_until_one_succeeds(seed, client_of):
+    away = root(seed).with_name("away")
+    shutil.move(root(seed), away)
+    scan(seed)
+    text = client_of("viewer").get("/").content.decode()
+    assert "failed:" in text
+    assert "does not exist" in text
+    assert "Complete" in text
+    shutil.move(away, root(seed))
+    scan(seed)
+    assert "failed:" not in client_of("viewer").get("/").content.decode()
+
+
+def test_a_run_leads_to_every_item_and_what_became_of_it(seed, people, client_of):
+    for number in (1, 2):
+        made = propose(people["proposer"], seed, f"library/seed-{number}:version1")
+        proposals.approve(people["approver"], made, made.plan.digest)
+        work()
+    second = Run.objects.latest("pk")
+    client = client_of("viewer")
+    assert f"/history/deletions/?run={second.pk}" in client.get(f"/runs/{second.pk}/").content.decode()
+    told = client.get(f"/history/deletions/?run={second.pk}&format=json")
+    items = PlanItem.objects.filter(plan=second.plan).count()
+    assert b"".join(told).decode().count(f'"run": {second.pk}') == items > 1
+    assert "Nothing matches" in client.get("/history/deletions/?run=999").content.decode()
+    assert client.get("/history/deletions/?run=x").status_code == 200
