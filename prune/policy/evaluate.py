@@ -16,7 +16,8 @@ from prune.policy.guards import trips
 from prune.policy.inventory import Inventory, Shelf
 from prune.policy.patterns import Globs, PatternSet
 from prune.policy.rules import Judged, Table, ignoring, ready_rules
-from prune.policy.schema import Policy
+from prune.policy.schema import Policy, Rule
+from prune.policy.times import in_utc
 from prune.policy.uses import InUse
 from prune.policy.words import describe, fate, unknown_time
 
@@ -66,7 +67,7 @@ def decide(inventory: Inventory, policy: Policy, now: int) -> Evaluation:
         decisions=tuple(decisions),
         tripped=trips(policy.guards, facts, {shelf.name: shelf.tags for shelf in shelves}, decisions, now),
         skipped=tuple(SkippedRepository(name, why) for name, why in inventory.skipped() if name in scope),
-        notes=_notes(policy, snapshot, facts, run.in_use),
+        notes=_notes(policy, snapshot, facts, run.in_use, now),
     )
 
 
@@ -177,6 +178,12 @@ def _refuse_unheard_pulls(policy: Policy, facts: Facts) -> None:
                 )
 
 
+def _reaches(rule: Rule) -> int:
+    """Return for how many seconds back a rule asks who pulled."""
+    ages = [part.age for part in (rule.older_than, rule.newer_than) if part is not None and part.by == "pulled"]
+    return max(map(parse_duration, [*ages, rule.active_within or "0"]))
+
+
 def _by_pushes(policy: Policy) -> bool:
     return any(
         part is not None and part.by == "pushed"
@@ -185,7 +192,7 @@ def _by_pushes(policy: Policy) -> bool:
     )
 
 
-def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse) -> tuple[str, ...]:
+def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse, now: int) -> tuple[str, ...]:
     """Say what no single decision can: what the whole registry does not tell."""
     found = []
     if not policy.delete:
@@ -196,6 +203,12 @@ def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse) -> t
     active = [rule.id for rule in policy.rules() if rule.active_within is not None]
     if active and facts.pulls_since is None:
         found.append(f"All that {', '.join(sorted(active))} could mean stays, because nothing reports pulls.")
+    elif facts.pulls_since is not None:
+        short = sorted(rule.id for rule in policy.rules() if _reaches(rule) > now - facts.pulls_since)
+        if short:
+            found.append(
+                f"What {', '.join(short)} cannot tell stays: pulls are reported since {in_utc(facts.pulls_since)} only."
+            )
     tells = any(one.tag_times for one in snapshot.repositories.values()) or facts.tags or facts.manifests
     if snapshot.repositories and not tells and (policy.guards.min_age is not None or _by_pushes(policy)):
         found.append(

@@ -4,6 +4,7 @@ What follows something else is not decided by itself: children follow their inde
 to a digest (fallback, cosign) follow their subject.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
@@ -50,8 +51,9 @@ class Inventory:
         )
 
     def renewed(self, facts: Facts) -> "Inventory":
-        """Return the same items with what of ``facts`` is not about single items: the age of the scan, since when
-        pulls are reported, and what is in use. What was worked out already is shared."""
+        """Return the same items with the age of the scan, since when pulls are reported, and what is in use as
+        ``facts`` say it. Pushes and pulls in ``facts`` are added to what was known. What was worked out already is
+        shared."""
         fresh = Inventory(
             self.snapshot,
             msgspec.structs.replace(
@@ -59,7 +61,10 @@ class Inventory:
             ),
         )
         fresh._created = self._created
-        fresh.__dict__["shelves"] = self.shelves
+        fresh.__dict__["shelves"] = tuple(
+            shelf.noticing(facts.tags.get(shelf.name, {}), facts.manifests.get(shelf.name, {}))
+            for shelf in self.shelves
+        )
         return fresh
 
     def skipped(self) -> Iterator[tuple[str, str]]:
@@ -154,8 +159,19 @@ class Shelf:
         self.tags = len(self.items)
         """How many of the items are tags; they come first."""
         self.items += [Item(self.name, None, digest) for digest in untagged]
-        self._tag_times = inventory.facts.tags.get(self.name, {})
-        self._manifest_times = inventory.facts.manifests.get(self.name, {})
+        self._tag_times: Mapping[str, Times] = inventory.facts.tags.get(self.name, {})
+        self._manifest_times: Mapping[str, Times] = inventory.facts.manifests.get(self.name, {})
+
+    def noticing(self, tags: Mapping[str, Times], manifests: Mapping[str, Times]) -> "Shelf":
+        """Return the same shelf with pushes and pulls that were noticed besides."""
+        if not tags and not manifests:
+            return self
+        fresh = copy.copy(self)
+        fresh._tag_times = _noticing(self._tag_times, tags)
+        fresh._manifest_times = _noticing(self._manifest_times, manifests)
+        for column in ("pushed", "pulls"):
+            fresh.__dict__.pop(column, None)
+        return fresh
 
     @cached_property
     def members(self) -> dict[Digest, tuple[Digest, ...]]:
@@ -232,6 +248,16 @@ def _later(one: int | None, other: int | None) -> int | None:
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)
+
+
+def _noticing(known: Mapping[str, Times], noticed: Mapping[str, Times]) -> dict[str, Times]:
+    found = dict(known)
+    for key, times in noticed.items():
+        before = found.get(key, _NO_TIMES)
+        pulls = dict(before.pulls)
+        _merge(pulls, times.pulls)
+        found[key] = msgspec.structs.replace(before, pushed=_later(before.pushed, times.pushed), pulls=pulls)
+    return found
 
 
 def _merge(into: dict[str, int], pulls: Mapping[str, int]) -> None:

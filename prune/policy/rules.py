@@ -115,17 +115,22 @@ class ReadyRule:
             times, limit = table.times(rule.older_than.by), self._older
             _doubt(found, times, rule.older_than.by, unknown)
             found = [i for i in found if (time := times[i]) is None or time <= limit]
+            if rule.older_than.by == "pulled":
+                _unheard(found, pulls_since, limit, unknown)
         if rule.newer_than is not None and found:
             times, limit = table.times(rule.newer_than.by), self._newer
             _doubt(found, times, rule.newer_than.by, unknown)
-            found = [i for i in found if (time := times[i]) is None or time > limit]
+            if rule.newer_than.by == "pulled" and not _heard(pulls_since, limit):
+                _unheard([i for i in found if (time := times[i]) and time <= limit], pulls_since, limit, unknown)
+            else:
+                found = [i for i in found if (time := times[i]) is None or time > limit]
         if rule.active_within is not None and found:
             found = self._recent(table, found, pulls_since, unknown)
         if rule.in_use is not None and found:
             found = self._used(table, found, in_use, unknown, words)
         yes = [i for i in found if i not in unknown] if unknown else found
         if rule.newest is not None or (rule.semver is not None and rule.semver.newest is not None):
-            yes = self._first(table, [i for i in yes if i not in protected], unknown)
+            yes = self._first(table, [i for i in yes if i not in protected], pulls_since, unknown)
         if self._except_tags:
             # Only now: what is passed over was counted.
             passed = set().union(*(table.on_digests(pattern) for pattern in self._except_tags))
@@ -213,12 +218,15 @@ class ReadyRule:
 
     def _recent(self, table: Table, found: list[int], pulls_since: int | None, unknown: dict[int, str]) -> list[int]:
         pushed, pulled, last = table.times("pushed"), table.times("pulled"), table.last_pulls
+        seen, raw = table.times("first_seen"), table.shelf.pushed
         limit = self._active
-        # Who pulled before anybody was listening is not known.
-        heard = pulls_since is not None and pulls_since <= limit
+        heard = _heard(pulls_since, limit)
         passed = []
         for i in found:
             push, pull = pushed[i], pulled[i]
+            if push is None and raw[i] is None:
+                # What a scan found before had been pushed before.
+                push = seen[i]
             if (push is not None and push > limit) or (pull is not None and pull > limit):
                 passed.append(i)
             elif push is None:
@@ -246,11 +254,17 @@ class ReadyRule:
                 passed.append(i)
         return passed
 
-    def _first(self, table: Table, found: list[int], unknown: dict[int, str]) -> list[int]:
+    def _first(
+        self, table: Table, found: list[int], pulls_since: int | None, unknown: dict[int, str]
+    ) -> list[int]:
         """Return those that come first, of each group. What has no time is not counted, and not judged."""
         newest, semver = self.rule.newest, self.rule.semver
         if newest is not None:
-            _doubt(found, table.times(newest.by), newest.by, unknown)
+            times = table.times(newest.by)
+            _doubt(found, times, newest.by, unknown)
+            if newest.by == "pulled":
+                for i in found:
+                    _unheard([i], pulls_since, times[i] or 0, unknown)
             found = [i for i in found if i not in unknown] if unknown else found
             return _leading(table, table.order(newest.by), self._grouped(table, found), newest.count, newest.n)
         if semver is None or semver.newest is None:
@@ -282,6 +296,18 @@ def _doubt(found: list[int], times: Times, by: str, unknown: dict[int, str]) -> 
     for i in found:
         if times[i] is None:
             unknown.setdefault(i, unknown_time(by))
+
+
+def _heard(pulls_since: int | None, limit: int) -> bool:
+    """Tell whether every pull after ``limit`` was reported: who pulled while nobody listened is not known."""
+    return pulls_since is not None and pulls_since <= limit
+
+
+def _unheard(found: list[int], pulls_since: int | None, limit: int, unknown: dict[int, str]) -> None:
+    """Note which items may have been pulled after ``limit`` without anybody being told."""
+    if not _heard(pulls_since, limit):
+        for i in found:
+            unknown.setdefault(i, unknown_time("pulled"))
 
 
 def _leading(table: Table, order: list[Any], groups: Iterable[list[int]], count: str, most: int) -> list[int]:

@@ -8,9 +8,12 @@ from prune.model.in_use import InUseReport
 from prune.model.manifest import OCI_INDEX, OCI_MANIFEST, Descriptor, ImageConfig, Manifest, Platform
 from prune.model.snapshot import Repository, Snapshot, V1Image
 from prune.plan.words import listed
+from prune.policy.evaluate import decide
 from prune.policy.facts import Facts, Times
+from prune.policy.inventory import Inventory
+from prune.policy.read import parse_policy
 from tests.plan.snapshots import NOW, digest, image_id, v1_snapshot
-from tests.policy.worlds import ago, goes, judge, world
+from tests.policy.worlds import LOOSE, ago, goes, judge, world
 
 LONG_AGO = NOW - 400 * 86400
 
@@ -43,6 +46,29 @@ UNPULLED = "delete: [{tag: '.', older_than: {age: 30d, by: pulled}}]"
         pytest.param("a@90d b=a", ACTIVE, pulls(b="9d"), "", id="a pull of one tag is a pull of its digest"),
         pytest.param("a@90d", UNPULLED, pulls(), "", id="what was never pulled has no time of a pull"),
         pytest.param("a@90d b@90d", UNPULLED, pulls(a="31d", b="29d"), "a", id="last pulled"),
+        pytest.param("a@90d", UNPULLED, pulls(since="20d", a="40d"), "", id="who pulled in a gap is not known"),
+        pytest.param("a@90d", UNPULLED, pulls(since="35d", a="40d"), "a", id="a gap before the window is none"),
+        pytest.param(
+            "a@90d b@90d c@90d",
+            "keep: [{tag: 'a|b|c', newer_than: {age: 9d, by: pulled}}]\ndelete: [{tag: '.'}]",
+            pulls(since="8d", a="40d", b="7d"),
+            "",
+            id="what may have been pulled in a gap may be newer",
+        ),
+        pytest.param(
+            "a@90d b@90d",
+            "keep: [{newer_than: {age: 9d, by: pulled}}]\ndelete: [{tag: '.'}]",
+            pulls(since="9d", a="40d", b="7d"),
+            "a",
+            id="and is not when nothing was missed",
+        ),
+        pytest.param(
+            "a@90d b@80d c@70d",
+            "keep: [{newest: {n: 1, by: pulled}}]\ndelete: [{tag: '.'}]",
+            pulls(since="5d", a="2d", b="3d", c="9d"),
+            "b",
+            id="what was pulled before a gap has no place among the newest",
+        ),
         pytest.param(
             "a@90d b@90d",
             "ignore_pulls_by: ['(?i)trivy.*']\n" + ACTIVE,
@@ -78,6 +104,27 @@ def test_active_where_nothing_reports_pulls_says_so():
     assert "nothing reports pulls" in listed(evaluation.notes)
 
 
+@pytest.mark.parametrize(("since", "says"), [("29d", True), ("30d", False)])
+def test_a_window_that_reaches_back_too_far_is_said(since, says):
+    said = listed(judge("a@90d", ACTIVE, pulls(since)).notes)
+    assert ("What active cannot tell stays: pulls are reported since 2026-12-" in said) == says
+
+
+def test_pushes_and_pulls_are_added_to_an_inventory_that_is_there():
+    known = Inventory(world("a@90d b@90d -@90d"), pulls(a="40d"))
+    policy = parse_policy(f"{ACTIVE}\n{LOOSE}")
+    assert goes(decide(known, policy, NOW)) == "a b"
+    bare = known.shelves[0].items[-1].digest
+    news = Facts(
+        tags={"app": {"b": Times(pushed=ago("1d"))}},
+        manifests={"app": {known.shelves[0].items[0].digest: Times(pulls={"x": ago("2d")}), bare: Times()}},
+        pulls_since=LONG_AGO,
+    )
+    assert goes(decide(known.renewed(news), policy, NOW)) == ""
+    assert goes(decide(known.renewed(Facts(pulls_since=LONG_AGO)), policy, NOW)) == "a b"
+    assert known.shelves[0].pulls[0] == {"containerd/1.7": ago("40d")}
+
+
 def test_a_pull_of_a_platform_is_a_pull_of_its_index():
     snapshot, _, child = _index()
     facts = Facts(manifests={"app": {child: Times(pulls={"x": ago("2d")})}}, pulls_since=LONG_AGO)
@@ -106,6 +153,23 @@ def test_a_first_sighting_is_old_enough_for_min_age():
 def test_a_notification_of_a_push_counts_besides_the_storage():
     facts = Facts(tags={"app": {"a": Times(pushed=ago("1d"))}})
     assert goes(judge("a@30d b@30d", "delete: [{older_than: {age: 7d, by: pushed}}]", facts)) == "b"
+
+
+@pytest.mark.parametrize(
+    ("since", "seen", "pushed", "gone"),
+    [
+        ("40d", "60d", None, "a"),
+        ("40d", "20d", None, ""),
+        ("20d", "60d", None, ""),
+        ("40d", "60d", "1d", ""),
+        ("40d", None, None, ""),
+        ("40d", "60d", "+1d", ""),
+    ],
+)
+def test_what_a_scan_found_before_was_pushed_before(since, seen, pushed, gone):
+    times = Times(first_seen=seen and ago(seen), pushed=pushed and ago(pushed))
+    facts = Facts(tags={"app": {"a": times}}, pulls_since=ago(since))
+    assert goes(judge("a@?", ACTIVE, facts)) == gone
 
 
 def test_a_source_that_tells_no_times_says_what_to_do():
