@@ -39,6 +39,14 @@ def ask_in_use(pk: int) -> None:
 
 
 @task()
+def touch(pk: int) -> None:
+    """Ask a registry for something, to hear whether it tells us of that."""
+    from registryui.services import listening
+
+    listening.touch(pk)
+
+
+@task()
 def run_policy(pk: int) -> None:
     """Let a policy look at a registry."""
     from registryui.services import policy_runs

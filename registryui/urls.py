@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 
 from registryui.views import (
     deletions,
+    events,
     graphs,
     health,
     history,
@@ -48,6 +49,12 @@ urlpatterns = [
     path("r/<slug:slug>/images/<str:digest>/graph/", graphs.image, name="image-graph"),
     path("r/<slug:slug>/images/<str:digest>/graph.<str:ending>", graphs.image_file, name="image-file"),
     path("r/<slug:slug>/compare/", images.compare, name="compare"),
+    path("r/<slug:slug>/events/", events.detail, name="registry-events"),
+    path("r/<slug:slug>/events/token/", events.make_token, name="events-token"),
+    path("r/<slug:slug>/events/change/", events.change, name="events-change"),
+    path("r/<slug:slug>/events/anew/", events.anew, name="events-anew"),
+    path("r/<slug:slug>/events/stop/", events.stop, name="events-stop"),
+    path("events/<slug:slug>/", events.receive, name="events-receive"),
     path("proposals/", proposals.overview, name="proposals"),
     path("proposals/<int:pk>/", proposals.detail, name="proposal"),
     path("proposals/<int:pk>/plans/<int:plan>/", deletions.plan, name="proposal-then"),

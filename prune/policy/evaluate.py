@@ -206,9 +206,8 @@ def _notes(policy: Policy, snapshot: Snapshot, facts: Facts, in_use: InUse, now:
     elif facts.pulls_since is not None:
         short = sorted(rule.id for rule in policy.rules() if _reaches(rule) > now - facts.pulls_since)
         if short:
-            found.append(
-                f"What {', '.join(short)} cannot tell stays: pulls are reported since {in_utc(facts.pulls_since)} only."
-            )
+            since = in_utc(facts.pulls_since)
+            found.append(f"What {', '.join(short)} cannot tell stays: pulls are reported since {since} only.")
     tells = any(one.tag_times for one in snapshot.repositories.values()) or facts.tags or facts.manifests
     if snapshot.repositories and not tells and (policy.guards.min_age is not None or _by_pushes(policy)):
         found.append(

@@ -254,9 +254,7 @@ class ReadyRule:
                 passed.append(i)
         return passed
 
-    def _first(
-        self, table: Table, found: list[int], pulls_since: int | None, unknown: dict[int, str]
-    ) -> list[int]:
+    def _first(self, table: Table, found: list[int], pulls_since: int | None, unknown: dict[int, str]) -> list[int]:
         """Return those that come first, of each group. What has no time is not counted, and not judged."""
         newest, semver = self.rule.newest, self.rule.semver
         if newest is not None:

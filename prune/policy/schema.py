@@ -119,6 +119,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         """Return all rules: what is protected, what is kept, what goes."""
         return (*self.protect, *self.keep, *self.delete)
 
+    def asks_for_pulls(self) -> bool:
+        """Tell whether any rule asks when images were pulled."""
+        return any(
+            rule.active_within is not None
+            or any(
+                part is not None and part.by == "pulled" for part in (rule.newest, rule.older_than, rule.newer_than)
+            )
+            for rule in self.rules()
+        )
+
     def needs_configs(self) -> bool:
         """Tell whether a scan must read the configs of images, for labels or the time of creation."""
         return any(

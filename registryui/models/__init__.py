@@ -3,6 +3,7 @@
 from registryui.models.audit import AuditEntry, AuditHead
 from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
 from registryui.models.document import Document
+from registryui.models.event import HeardEvent, Listening, Pull, Push
 from registryui.models.image import Image, Label, SharedLayer
 from registryui.models.item import PlanItem
 from registryui.models.policy import (
@@ -27,9 +28,11 @@ __all__ = [
     "AuditHead",
     "Comment",
     "Document",
+    "HeardEvent",
     "Image",
     "InUsePlace",
     "Label",
+    "Listening",
     "Manifest",
     "ManifestSighting",
     "PlanItem",
@@ -38,6 +41,8 @@ __all__ = [
     "PolicyRun",
     "PolicyVersion",
     "Proposal",
+    "Pull",
+    "Push",
     "Registry",
     "RegistrySnapshot",
     "Repository",

@@ -25,6 +25,10 @@ class Action(StrEnum):
     REGISTRY_BACK = "registry.back"
     REGISTRY_LOST = "registry.lost"
     REGISTRY_LOOKED_AFTER = "registry.looked_after"
+    EVENTS_TOKEN = "events.token"  # noqa: S105  # the name of an action
+    EVENTS_CHANGED = "events.changed"
+    EVENTS_ANEW = "events.anew"
+    EVENTS_STOPPED = "events.stopped"
     SCAN_REQUESTED = "scan.requested"
     PROPOSED = "proposal.proposed"
     EDITED = "proposal.edited"

@@ -10,7 +10,8 @@ from prune.model.in_use import InUseReport
 from prune.policy.facts import Facts, Times
 from prune.policy.inventory import Inventory
 from registryui.models import InUsePlace, ManifestSighting, Registry, RegistrySnapshot, TagSighting
-from registryui.services import snapshots
+from registryui.services import heard, snapshots
+from registryui.services.heard import Heard
 
 _read_report = msgspec.json.Decoder(InUseReport).decode
 
@@ -26,20 +27,26 @@ class Known(NamedTuple):
     key: tuple[object, ...]
 
 
-def of_registry(registry: Registry) -> Known | None:
-    """Return what is known of a registry; ``None`` before its first scan."""
+def of_registry(registry: Registry, told: Heard | None = None) -> Known | None:
+    """Return what is known of a registry; ``None`` before its first scan. ``told`` is what its notifications told,
+    if that is not to be as of a minute ago."""
     stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest", "scan_id", "taken_at").first()
     if stored is None:
         return None
     reports = in_use(registry)
+    told = heard.lately(registry) if told is None else told
     scanned_at = int(stored.taken_at.timestamp())
-    facts = Facts(scanned_at=scanned_at, in_use=reports)
+    facts = Facts(scanned_at=scanned_at, pulls_since=told.since, in_use=reports)
     return Known(
-        _inventory(stored.pk, stored.digest).renewed(facts),
+        _noticing(_Stored(stored.pk, stored.digest, told)).renewed(facts),
         stored.scan_id,
         stored.taken_at,
-        max([scanned_at, *(report.at for report in reports)]),
-        (stored.pk, stored.digest, scanned_at, tuple((one.source, one.at, one.complete) for one in reports)),
+        max([scanned_at, told.newest, *(report.at for report in reports)]),
+        (
+            (stored.pk, stored.digest, scanned_at),
+            tuple((one.source, one.at, one.complete) for one in reports),
+            (told.since, told.at),
+        ),
     )
 
 
@@ -51,6 +58,32 @@ def in_use(registry: Registry) -> tuple[InUseReport, ...]:
         else InUseReport(row.place, 0, complete=False, problem="it was not asked yet")
         for row in InUsePlace.objects.filter(registry=registry)
     )
+
+
+class _Stored:
+    """A snapshot and what was told besides, as a key."""
+
+    def __init__(self, pk: int, digest: str, told: Heard) -> None:
+        self.pk, self.digest, self.told = pk, digest, told
+        self.key = (pk, digest, told.at)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Stored) and other.key == self.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@lru_cache(maxsize=3)
+def _noticing(stored: _Stored) -> Inventory:
+    """Add to an inventory what was told of pushes and pulls since."""
+    inventory, told = _inventory(stored.pk, stored.digest), stored.told
+    tags: dict[str, dict[str, Times]] = {}
+    for name, pushes in told.tags.items():
+        repository = inventory.snapshot.repositories.get(name)
+        if repository is not None:
+            tags[name] = {tag: times for (tag, digest), times in pushes.items() if repository.tags.get(tag) == digest}
+    return inventory.renewed(Facts(tags=tags, manifests=told.manifests))
 
 
 @lru_cache(maxsize=3)

@@ -24,7 +24,18 @@ from prune.policy.read import parse_policy
 from prune.policy.schedule import missed
 from prune.policy.schema import Policy as Rules
 from registryui.models import Policy, PolicyRun, Proposal, Registry, Scan
-from registryui.services import audit, in_use, inventories, notices, policies, proposals, scans, standing
+from registryui.services import (
+    audit,
+    heard,
+    in_use,
+    inventories,
+    listening,
+    notices,
+    policies,
+    proposals,
+    scans,
+    standing,
+)
 from registryui.services.errors import NotNow
 from registryui.services.inventories import Known
 from registryui.services.leases import held, patience
@@ -120,7 +131,7 @@ def _perform(run: PolicyRun) -> None:
         raise NotNow(f"The registry could not be scanned, so nothing was decided: {scan.message}")
     in_use.ask(registry)
     rules = policies.effective(run.version, registry)
-    known, evaluation = _evaluated(registry, rules)
+    known, evaluation = _evaluated(registry, rules, confirmed=True)
     if evaluation.tripped:
         trips = [{"guard": trip.guard, "message": trip.message} for trip in evaluation.tripped]
         said = f"{counted(len(evaluation.going()), 'tag or manifest', 'tags and manifests')} would have gone."
@@ -134,8 +145,16 @@ def _perform(run: PolicyRun) -> None:
     _propose(run, rules, _made(known, registry, rules, evaluation))
 
 
-def _evaluated(registry: Registry, rules: Rules) -> tuple[Known, Evaluation]:
-    known = inventories.of_registry(registry)
+def _evaluated(registry: Registry, rules: Rules, *, confirmed: bool = False) -> tuple[Known, Evaluation]:
+    """Judge what is known at this moment; ``confirmed``: only after a look whether it is told of pulls right now."""
+    told = heard.of_registry(registry)
+    if confirmed and told.since is not None and rules.asks_for_pulls():
+        if listening.confirm(registry):
+            told = heard.of_registry(registry)
+        else:
+            log.warning("%s does not tell of pulls at the moment.", registry)
+            told = told._replace(since=None)
+    known = inventories.of_registry(registry, told)
     if known is None:
         raise NotNow(f"{registry} was not scanned yet; scan it first.")
     return known, decide(known.inventory, rules, max(int(time.time()), known.newest))
@@ -281,7 +300,7 @@ def recheck(proposal: Proposal) -> None:
         return
     in_use.ask(proposal.registry)
     rules = policies.effective(proposal.policy, proposal.registry)
-    _, evaluation = _evaluated(proposal.registry, rules)
+    _, evaluation = _evaluated(proposal.registry, rules, confirmed=True)
     asked = set(proposals.plan_of(proposal).request.delete)
     kept = [decision for decision in evaluation.decisions if decision.ref in asked and not decision.goes]
     if kept:

@@ -6,11 +6,13 @@ from django.contrib import messages
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
-from registryui.services import control, in_use, policies, scans, selection
+from registryui.services import control, events, in_use, policies, scans, selection
 from registryui.services import registries as service
 from registryui.services.errors import NotNow
 from registryui.views.registry_form import RegistryForm
@@ -20,7 +22,7 @@ from registryui.views.user import person
 
 def of_slug(slug: str) -> Registry:
     """Return a registry with its last scan, or a 404."""
-    return get_object_or_404(Registry.objects.select_related("last_scan"), slug=slug)
+    return get_object_or_404(Registry.objects.select_related("last_scan", "listening"), slug=slug)
 
 
 @require_GET
@@ -101,10 +103,18 @@ def _namespaces(registry: Registry) -> list[dict[str, Any]]:
 
 
 def _ruled(registry: Registry) -> dict[str, Any]:
-    """Return the policies that are for a registry, and who is asked what runs from it."""
+    """Return the policies that are for a registry, who is asked what runs from it, and how it tells of pulls."""
     places = in_use.places_of(registry)
     doubt = any(not place.complete or place.stale for place in places)
-    return {"places": places, "places_in_doubt": doubt, "policies": policies.policies_of(registry)}
+    heard = getattr(registry, "listening", None)
+    return {
+        "places": places,
+        "places_in_doubt": doubt,
+        "policies": policies.policies_of(registry),
+        "listening": heard,
+        "pulls_since": events.since(heard, timezone.now()) if heard is not None else None,
+        "events_url": reverse("registry-events", args=[registry.slug]),
+    }
 
 
 @require_GET

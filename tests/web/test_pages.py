@@ -29,6 +29,11 @@ PAGES = [
     ("scrub", ["seed"], "get", "viewer"),
     ("scrub-progress", ["seed"], "get", "viewer"),
     ("scrub-start", ["seed"], "post", "approver"),
+    ("registry-events", ["seed"], "get", "viewer"),
+    ("events-token", ["seed"], "post", "admin"),
+    ("events-change", ["seed"], "post", "admin"),
+    ("events-anew", ["seed"], "post", "admin"),
+    ("events-stop", ["seed"], "post", "admin"),
     ("repository", ["seed", "library/seed-1"], "get", "viewer"),
     ("repository-file", ["seed", "library/seed-1", "dot"], "get", "viewer"),
     ("image", ["seed", "a1" * 32], "get", "viewer"),
@@ -75,7 +80,7 @@ PAGES = [
     ("history-tags", [], "get", "viewer"),
     ("proposal-then", [1, 1], "get", "viewer"),
 ]
-OPEN = {"login", "logout", "healthz", "password_change", "theme", "language"}
+OPEN = {"events-receive", "login", "logout", "healthz", "password_change", "theme", "language"}
 
 
 @pytest.fixture

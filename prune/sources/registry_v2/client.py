@@ -18,6 +18,7 @@ from prune.sources.credentials import Credentials
 from prune.sources.registry_v2 import addresses, tls
 from prune.sources.registry_v2.auth import Denied, Login
 from prune.sources.registry_v2.gate import Gate
+from prune.sources.registry_v2.notifications import OUR_AGENT
 
 #: Requests at a time, unless the operator says otherwise.
 CONCURRENCY = 16
@@ -95,7 +96,7 @@ class Client:
             connector=connector,
             # Nothing is decompressed: a small answer cannot become a large one.
             auto_decompress=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "registryui-prune"},
+            headers={"Accept-Encoding": "identity", "User-Agent": OUR_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )

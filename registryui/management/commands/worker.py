@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from registryui.services import control, in_use, leases, policy_runs
+from registryui.services import control, in_use, leases, listening, policy_runs
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def _watch(over: threading.Event) -> None:
             control.put_all_right()
             leases.recover()
             in_use.look()
+            listening.look()
             policy_runs.look()
         except DatabaseError as error:
             # A database that is busy or restarting: the next look will do.
