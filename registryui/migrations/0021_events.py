@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0019_tag_search'),
+        ('registryui', '0020_snapshot_parts'),
     ]
 
     operations = [
