@@ -28,6 +28,8 @@ PAGES = {
     "registry-searched": ("viewer", "/r/demo/?q=nothing-like-it"),
     "registry-add": ("admin", "/r/add/"),
     "registry-edit": ("admin", "/r/demo/change/"),
+    "registry-events": ("admin", "/r/demo/events/"),
+    "registry-events-viewer": ("viewer", "/r/demo/events/"),
     "repository": ("proposer", "/r/demo/repositories/shop/web/"),
     "repository-viewer": ("viewer", "/r/demo/repositories/shop/api/"),
     "repository-graph": ("viewer", "/r/demo/repositories/shop/web/?tab=graph"),
