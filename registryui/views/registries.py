@@ -42,9 +42,9 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _failed(rows: list[Registry]) -> dict[int, Scan]:
     """Return the failed scan of each registry that was not read since."""
-    newest = Scan.objects.filter(registry__in=rows, state=Scan.State.FAILED).values("registry").annotate(pk=Max("pk"))
-    last = {row.pk: row.last_scan_id or 0 for row in rows}
-    shown = [one["pk"] for one in newest if one["pk"] > last[one["registry"]]]
+    failures = Scan.objects.filter(registry__in=rows, state=Scan.State.FAILED)
+    newest = dict(failures.values_list("registry").annotate(newest=Max("pk")))
+    shown = [newest[row.pk] for row in rows if newest.get(row.pk, 0) > (row.last_scan_id or 0)]
     return {scan.registry_id: scan for scan in Scan.objects.filter(pk__in=shown)}
 
 
