@@ -1,22 +1,21 @@
 """Requests to one registry: bounded in number, time and size, with retries, and never to another host uninvited."""
 
 import asyncio
-import hashlib
 import random
 import ssl
 import time
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-import aiohttp
 import msgspec
 
 from prune.model.errors import SourceError, Unreadable
 from prune.sources.credentials import Credentials
 from prune.sources.registry_v2 import addresses, tls
 from prune.sources.registry_v2.auth import Denied, Login
+from prune.sources.registry_v2.connections import Connections
 from prune.sources.registry_v2.gate import Gate
 from prune.sources.registry_v2.notifications import OUR_AGENT
 
@@ -84,28 +83,22 @@ class Client:
         options = self.options
         self.gate = Gate(options.concurrency)
         secure = self.base.startswith("https:") or options.token_realm.startswith("https:")
-        connector = aiohttp.TCPConnector(
-            limit=options.concurrency,
-            ssl=tls.context(options.ca_file, options.client_certificate, options.client_key, self._credentials)
+        self._connections = Connections(
+            options.timeout,
+            options.concurrency,
+            tls.context(options.ca_file, options.client_certificate, options.client_key, self._credentials)
             if secure
-            else True,
-            socket_factory=addresses.sockets(options.allowed_hosts),
-        )
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=options.timeout),
-            connector=connector,
+            else None,
+            options.allowed_hosts,
             # Nothing is decompressed: a small answer cannot become a large one.
-            auto_decompress=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": OUR_AGENT},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
+            {"Accept-Encoding": "identity", "User-Agent": OUR_AGENT},
         )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._connections.close()
 
     # ---- requests -----------------------------------------------------------------------------------------
 
@@ -143,7 +136,7 @@ class Client:
             try:
                 async with self.gate:
                     answer = await self._once(method, url, given, body, limit, hashing)
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            except OSError as error:
                 self.gate.too_much()
                 if not again or attempt >= _attempts(error):
                     await self._count_failure(self._unreachable(error))
@@ -170,27 +163,8 @@ class Client:
     async def _once(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int, hashing: str = ""
     ) -> Answer:
-        seconds = self.options.timeout
-        patient = aiohttp.ClientTimeout(sock_connect=seconds, sock_read=seconds)
-        async with self._session.request(
-            method,
-            url,
-            headers=headers,
-            data=body,
-            allow_redirects=False,
-            timeout=patient if hashing else self._session.timeout,
-        ) as response:
-            found = {name.lower(): value for name, value in response.headers.items()}
-            for name in ("link", "www-authenticate"):  # may come in several lines that are one list
-                if name in found:
-                    found[name] = ", ".join(response.headers.getall(name))
-            if found.get("content-encoding", "identity").lower() != "identity":
-                raise Unreadable("came compressed although that was not asked for")
-            if hashing and response.status == 200:
-                length, hashed = await _hash(response, limit, hashing)
-                return Answer(response.status, found, b"", url, length=length, hashed=hashed)
-            content = await _read(response, limit) if method != "HEAD" else b""
-            return Answer(response.status, found, content, url)
+        reply = await self._connections.ask(method, url, headers, body, limit=limit, hashing=hashing)
+        return Answer(reply.status, reply.headers, reply.body, url, 1, reply.length, reply.hashed)
 
     async def _follow(self, method: str, answer: Answer, headers: dict[str, str], limit: int, hashing: str) -> Answer:
         """Go where a registry keeps what was asked for: on its own host, or, without credentials, on another."""
@@ -210,7 +184,7 @@ class Client:
             try:
                 async with self.gate:
                     answer = await self._once(method, url, given, None, limit, hashing)
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            except OSError as error:
                 raise self._unreachable(error, urlsplit(url).netloc) from None
         raise Unreadable("is redirected again and again")
 
@@ -225,7 +199,7 @@ class Client:
             try:
                 async with self.gate:
                     await self._once("GET", self.own("/v2/"), {}, None, MAX_LIST_BYTES)
-            except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            except OSError:
                 raise SourceError(f"The registry went away: {said}") from None
             except Unreadable:
                 pass  # an answer, though a bad one
@@ -241,8 +215,7 @@ class Client:
             )
         if isinstance(error, TimeoutError):
             return Unreachable(f"{host} did not answer within {self.options.timeout:g} seconds.")
-        system = getattr(error, "os_error", None)
-        why = getattr(system, "strerror", None) or "the connection broke off"
+        why = getattr(error, "strerror", None) or "the connection broke off"
         return Unreachable(f"{host} cannot be reached: {why}.")
 
     def _denied(self, status: int, method: str, url: str) -> str:
@@ -256,13 +229,15 @@ class Client:
     async def _ask_for_token(
         self, url: str, headers: dict[str, str], form: dict[str, str] | None
     ) -> tuple[int, bytes]:
-        method = "GET" if form is None else "POST"
         try:
-            async with self._session.request(
-                method, url, headers=headers, data=form, allow_redirects=False
-            ) as response:
-                return response.status, await _read(response, MAX_TOKEN_BYTES)
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            if form is None:
+                reply = await self._connections.ask("GET", url, headers, limit=MAX_TOKEN_BYTES)
+            else:
+                headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+                body = urlencode(form).encode()
+                reply = await self._connections.ask("POST", url, headers, body, limit=MAX_TOKEN_BYTES)
+            return reply.status, reply.body
+        except OSError as error:
             said = self._unreachable(error, urlsplit(url).netloc)
             raise SourceError(f"The registry's token server: {said}") from None
 
@@ -273,43 +248,13 @@ def _attempts(error: Exception) -> int:
         return SLOW_ATTEMPTS
     if _about_certificates(error):
         return 1
-    return 1 if isinstance(getattr(error, "os_error", None), addresses.Forbidden) else ATTEMPTS
+    return 1 if isinstance(error, addresses.Forbidden) else ATTEMPTS
 
 
 def _about_certificates(error: Exception) -> bool:
     """Tell whether one of the two sides does not like the other's certificate. That ours is missing is said only
     after the connection stands (RFC 8446, 4.4.2.4)."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return True
-    return isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error).upper()
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    length = response.content_length
-    if length is not None:
-        if length > limit:
-            raise Unreadable(f"is larger than {limit} bytes")
-        if "Transfer-Encoding" not in response.headers:
-            return await response.read()  # no more than it says can come
-    chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            raise Unreadable(f"is larger than {limit} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _hash(response: aiohttp.ClientResponse, limit: int, algorithm: str) -> tuple[int, str]:
-    """Read a body and return its length and hash; what comes after ``limit`` bytes is not read."""
-    hashing = hashlib.new(algorithm)
-    size = 0
-    async for chunk in response.content.iter_chunked(1 << 18):
-        hashing.update(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise Unreadable(f"is larger than {limit} bytes")
-    return size, hashing.hexdigest()
+    return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
 
 
 def _wait(header: str, attempt: int) -> float:

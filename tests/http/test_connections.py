@@ -1,0 +1,282 @@
+"""What servers may do to a connection: nothing of it answers another question, and nothing is endless."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from prune.model.errors import SourceError, Unreadable
+from prune.sources.credentials import Access, Credentials
+from prune.sources.open import open_source
+from prune.sources.registry_v2 import client as client_module
+from prune.sources.registry_v2.client import Unreachable
+
+DIGEST = "sha256:" + "a" * 64
+
+
+class Raw:
+    """Answers each request with bytes, as they stand. ``answer`` gets the request and the number of its connection;
+    ``None`` closes the connection, an iterator gives pieces."""
+
+    def __init__(self, answer) -> None:
+        self.answer = answer
+        self.requests: list[tuple[int, str]] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> "Raw":
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(30)
+        for one in self._open:
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                made, _ = self._socket.accept()
+            except OSError:
+                return
+            self._open.append(made)
+            thread = threading.Thread(target=self._serve, args=(made, len(self._open)))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, made: socket.socket, number: int) -> None:
+        waiting = b""
+        try:
+            while piece := made.recv(65536):
+                waiting += piece
+                while b"\r\n\r\n" in waiting:
+                    head, _, waiting = waiting.partition(b"\r\n\r\n")
+                    request = head.decode()
+                    self.requests.append((number, request))
+                    answer = self.answer(request, number)
+                    if answer is None:
+                        made.shutdown(socket.SHUT_RDWR)
+                        return
+                    for part in [answer] if isinstance(answer, bytes) else answer:
+                        made.sendall(part)
+        except OSError:
+            return
+
+
+def ok(body: bytes = b"{}", *headers: str) -> bytes:
+    lines = "".join(f"{line}\r\n" for line in headers)
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
+
+
+def ask(server: Raw, *requests: tuple[str, str], timeout: float = 30.0, **options):
+    """Send requests one after another over one client; return the answers."""
+
+    async def work(client):
+        return [await client.send(method, path, **options) for method, path in requests]
+
+    return open_source(server.url, kind="registry-v2", timeout=timeout, access=Access(Credentials())).run(work)
+
+
+ONE, TWO = ("GET", "/v2/one"), ("GET", "/v2/two")
+
+
+def test_a_connection_is_used_again():
+    with Raw(lambda request, _: ok(request.split()[1].encode())) as server:
+        answers = ask(server, ONE, TWO, ("HEAD", "/v2/three"))
+    assert [answer.body for answer in answers] == [b"/v2/one", b"/v2/two", b""]
+    assert {number for number, _ in server.requests} == {1}
+
+
+@pytest.mark.parametrize("again", [0.0, 0.2], ids=["with the answer", "after it"])
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(again):
+    """A server, or whoever speaks through it, may not answer before it is asked."""
+
+    def answer(request, number):
+        if "/v2/one" not in request:
+            return ok(b"true")
+        if not again:
+            return ok() + ok(b"forged")
+        return pieces()
+
+    def pieces():
+        yield ok()
+        time.sleep(again)
+        yield ok(b"forged")
+        time.sleep(again)
+
+    with Raw(answer) as server:
+
+        async def work(client):
+            await client.send(*ONE)
+            await asyncio.sleep(2 * again)
+            return await client.send(*TWO)
+
+        said = open_source(server.url, kind="registry-v2", access=Access(Credentials())).run(work)
+    assert said.body == b"true"
+    assert [number for number, _ in server.requests] == [1, 2]
+
+
+def test_a_body_where_none_may_be_is_not_taken_for_the_next_answer():
+    with Raw(lambda request, _: ok(ok(b"forged")) if request.startswith("HEAD") else ok(b"true")) as server:
+        answers = ask(server, ("HEAD", "/v2/one"), TWO)
+    assert [answer.body for answer in answers] == [b"", b"true"]
+
+
+def test_what_follows_the_content_says_nothing_about_it():
+    """Headers behind a body (trailers) must not change which digest was named before."""
+    said = (
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDocker-Content-Digest: {DIGEST}\r\n\r\n"
+        "4\r\ntrue\r\n0\r\nDocker-Content-Digest: sha256:forged\r\nLink: <http://elsewhere>\r\n\r\n"
+    )
+    with Raw(lambda *_: said.encode()) as server:
+        (answer,) = ask(server, ONE)
+    assert answer.body == b"true"
+    assert answer.headers["docker-content-digest"] == DIGEST
+    assert "link" not in answer.headers
+
+
+def test_an_answer_may_be_announced_and_may_end_with_the_connection():
+    def answer(request, _):
+        yield b"HTTP/1.1 103 Early Hints\r\nDocker-Content-Digest: forged\r\n\r\n"
+        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ntr"
+        yield b"ue"
+        raise OSError  # and closes
+
+    class Closing(Raw):
+        def _serve(self, made, number):
+            super()._serve(made, number)
+            made.shutdown(socket.SHUT_RDWR)
+
+    with Closing(answer) as server:
+        (said,) = ask(server, ONE)
+    assert said.body == b"true"
+    assert "docker-content-digest" not in said.headers
+
+
+def endless(first: bytes, more: bytes):
+    def answer(*_):
+        yield first
+        while True:
+            yield more
+
+    return answer
+
+
+HOPELESS = {
+    "a head without end": endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
+    "a header without end": endless(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
+    "announced without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a trailer without end": endless(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"x" * 1000 + b"\r\n"
+    ),
+    "a piece of which only the name comes": endless(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x" * 1000
+    ),
+    "two lengths": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 2\r\n\r\ntrue",
+    "a length and pieces": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n0\r\n\r\n"
+    ),
+    "a length below nothing": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\ntrue",
+    "another language": lambda *_: (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello"
+    ),
+    "no HTTP": lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch):
+    monkeypatch.setattr(client_module, "ATTEMPTS", 1)
+    with Raw(HOPELESS[name]) as server, pytest.raises(Unreadable):
+        ask(server, ONE)
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+def test_a_head_that_comes_byte_by_byte_has_its_time(hashing, monkeypatch):
+    """Also where its body may take as long as it keeps coming."""
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+
+    def answer(*_):
+        yield b"HTTP/1.1 200 OK\r\n"
+        while True:
+            yield b"X: x\r\n"
+            time.sleep(0.05)
+
+    with Raw(answer) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
+        ask(server, ONE, timeout=1.0, hashing=hashing)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again_to_read():
+    def answer(request, number):
+        return None if "/v2/two" in request and number == 1 else ok()
+
+    with Raw(answer) as server:
+        ask(server, ONE, TWO)
+    assert [number for number, _ in server.requests] == [1, 1, 2]
+
+
+def test_what_changes_something_is_sent_once_only():
+    """Whether it was done before the connection ended, nobody knows: it must not be asked for again unseen."""
+    server = Raw(lambda request, number: None if request.startswith("DELETE") else ok())
+    with server, pytest.raises(SourceError, match="broke off"):
+        ask(server, ONE, ("DELETE", "/v2/two"), retry=False)
+    assert len([one for _, one in server.requests if one.startswith("DELETE")]) == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://{allowed}@{evil}/x",
+        "http://{evil}\\@{allowed}/x",
+        "http://{evil}#@{allowed}/x",
+        "http://{evil}\t@{allowed}/x",
+        "//{evil}/x",
+        "http:///{evil}/x",
+        "http://{allowed}\\.{evil}/x",
+        "ftp://{allowed}/x",
+        "http://{evil}%2f@{allowed}/x",
+    ],
+)
+def test_an_odd_address_leads_nowhere_else(location):
+    """Two readers of an address may see two hosts in it; the one that was allowed is the one that is asked."""
+    with Raw(lambda *_: ok(b"evil")) as evil, Raw(lambda *_: ok(b"fine")) as other:
+        allowed = other.url.removeprefix("http://")
+        where = location.format(allowed=allowed, evil=evil.url.removeprefix("http://"))
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+        with Raw(lambda *_: moved) as server:
+            source = open_source(server.url, kind="registry-v2", access=Access(Credentials(), allowed_hosts=allowed))
+
+            async def work(client):
+                return await client.send(*ONE)
+
+            with contextlib.suppress(Unreadable, SourceError):
+                assert source.run(work).body == b"fine"
+        assert evil.requests == []
+
+
+def test_nothing_that_is_named_becomes_a_second_header():
+    def answer(request, _):
+        if "/v2/one" not in request:
+            return ok()
+        return b"HTTP/1.1 307 Moved\r\nLocation: /v2/two?x=\xc3\xa9 HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+
+    with Raw(answer) as server:
+        ask(server, ONE)
+        with pytest.raises(Unreadable):
+            ask(server, TWO, headers={"X": "a\r\nX-Forged: yes"})
+    assert [one.split("\r\n")[0] for _, one in server.requests] == [
+        "GET /v2/one HTTP/1.1",
+        "GET /v2/two?x=%C3%83%C2%A9%20HTTP/1.1 HTTP/1.1",
+    ]
+    assert not [one for _, one in server.requests if "forged" in one.lower()]
