@@ -67,6 +67,22 @@ images = sum(len(repository.tags) for repository in snapshot.repositories.values
 print(images, time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
+#: Scans again with every allocation counted; prints the MiB of the result, and what it took besides at the peak.
+TRACED = """
+import gc, sys, tracemalloc
+from prune.sources.credentials import Access, Credentials
+from prune.sources.open import open_source
+def source(names):
+    return open_source(sys.argv[1], kind="registry-v2", access=Access(Credentials()), repositories=names)
+source(sys.argv[2].partition(",")[0]).scan()
+gc.collect()
+tracemalloc.start()
+snapshot = source(sys.argv[2]).scan()
+gc.collect()
+now, peak = tracemalloc.get_traced_memory()
+print(now / 2**20, (peak - now) / 2**20)
+"""
+
 
 def over_http(folder: Path, rounds: int, show: Callable[[str, str, str], None]) -> None:
     """Serve a made-up registry of 10,000 images with the real server, and measure."""
@@ -169,7 +185,14 @@ def first_scan(address: str, store: Path, show: Callable[[str, str, str], None])
     show(f"skopeo inspect, a loop over {images:,.0f} images", f"{loop:.0f} s", "-")
     show("prune scan, the first time", f"{loop / seconds:.0f}x faster", "10x")
     show("the dashboard's scan, the first time", f"{loop / whole:.0f}x faster", "-")
-    show(f"memory, {few:,.0f} and {images:,.0f} images", f"{small:.0f}, {memory:.0f} MiB", "flat")
+    show(f"memory of all, {few:,.0f} and {images:,.0f} images", f"{small:.0f}, {memory:.0f} MiB", "-")
+    traced = [
+        [float(text) for text in _run([sys.executable, "-c", TRACED, address, ",".join(part)]).split()]
+        for part in (names[: len(names) // 5], names)
+    ]
+    (result, above), (more, beside) = traced
+    show("memory of the result itself, the same", f"{result:.1f}, {more:.1f} MiB", "-")
+    show("memory above the result itself, the same", f"{above:.1f}, {beside:.1f} MiB", "flat")
 
 
 def _scan(address: str, names: list[str], configs: str) -> tuple[float, float, float]:

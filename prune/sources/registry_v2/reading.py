@@ -1,6 +1,6 @@
 """Reading a registry: catalog, tags, manifests, configs, referrers."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from prune.model.digest import Digest, digest_of, is_digest, matches
@@ -25,6 +25,7 @@ from prune.sources.base import Progress, Report, silent
 from prune.sources.registry_v2.auth import Denied
 from prune.sources.registry_v2.client import Answer, Client, Unreachable, quoted
 from prune.sources.registry_v2.listing import MOST_TOLD, Listing, each, next_page
+from prune.sources.registry_v2.sharing import Sharing
 from prune.sources.storage_v2.findings import Findings
 
 ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, OCI_ARTIFACT, SCHEMA1_SIGNED))
@@ -60,7 +61,9 @@ class Reader:
         self.listing = Listing(client, self.findings, report)
         self.manifests: dict[Digest, Manifest] = {}
         self.configs: dict[Digest, ImageConfig] = {}
-        self._seen: set[tuple[str, Digest]] = set()
+        self._sharing = Sharing()
+        self._seen: defaultdict[str, set[Digest]] = defaultdict(set)
+        """By repository while it is read: manifests that were seen in it."""
         self._problems: Counter[str] = Counter()
         self._unanswered: Counter[str] = Counter()
         self._at_once = client.options.concurrency
@@ -114,6 +117,7 @@ class Reader:
             for found in await each(lambda digest: self._belongings(name, digest), fresh, self._at_once):
                 following += found
             pending = list(dict.fromkeys(following))
+        self._seen.pop(name, None)
         more = self._problems[name] - MOST_TOLD
         if more > 0:
             self.findings.block_repository(name, name, f"has {more} more problems like these")
@@ -125,7 +129,7 @@ class Reader:
         stood = self.standing.get(name, {}).get(tag, "")
         if stood in self.known_manifests:
             self.manifests.setdefault(stood, self.known_manifests[stood])
-            self._seen.add((name, stood))
+            self._seen[name].add(stood)
             return stood
         try:
             if self.rescan:
@@ -133,7 +137,7 @@ class Reader:
                 digest = answer.headers.get("docker-content-digest", "")
                 if answer.status == 200 and is_digest(digest) and digest in self.known_manifests:
                     self.manifests.setdefault(digest, self.known_manifests[digest])
-                    self._seen.add((name, digest))
+                    self._seen[name].add(digest)
                     await self._config(name, self.manifests[digest])
                     return digest
             answer = await self._ask("GET", name, tag)
@@ -187,9 +191,9 @@ class Reader:
         manifest = self.manifests.get(digest)
         if manifest is None:
             kind = answer.headers.get("content-type", "").partition(";")[0].strip()
-            manifest = parse_manifest(digest, answer.body, kind)
+            manifest = self._sharing.manifest(parse_manifest(digest, answer.body, kind))
             self.manifests[digest] = manifest
-        self._seen.add((name, digest))
+        self._seen[name].add(digest)
         await self._config(name, manifest)
         return manifest
 
@@ -197,7 +201,7 @@ class Reader:
         """Return a manifest by digest, from what is known or from the registry. What it says may be known; that this
         repository has it must be seen."""
         known = self.manifests.get(digest) or self.known_manifests.get(digest)
-        if known is None or not ((name, digest) in self._seen or digest in self.there.get(name, ())):
+        if known is None or not (digest in self._seen[name] or digest in self.there.get(name, ())):
             answer = await self._ask("GET" if known is None else "HEAD", name, digest)
             if answer.status == 404:
                 raise _Missing("is not there")
@@ -205,7 +209,7 @@ class Reader:
                 raise Unreadable(f"was answered with status {answer.status}")
             if known is None:
                 return await self._parsed(name, digest, answer)
-        self._seen.add((name, digest))
+        self._seen[name].add(digest)
         self.manifests[digest] = known
         return known
 
@@ -245,7 +249,7 @@ class Reader:
                     raise Unreadable(f"was answered with status {answer.status}")
                 if not matches(config.digest, answer.body):
                     raise Unreadable("is not what its digest says")
-                known = ImageConfig.parse(answer.body)
+                known = self._sharing.config(ImageConfig.parse(answer.body))
             self.configs[config.digest] = known
         except (Unreadable, Denied) as error:
             effect = "its image is shown without what it is based on"

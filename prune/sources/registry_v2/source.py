@@ -110,9 +110,9 @@ class RegistryV2:
         return Snapshot(
             source=self.name,
             kind=self.kind,
-            repositories=dict(sorted(found.items())),
-            manifests=dict(sorted(reader.manifests.items())),
-            configs=dict(sorted(reader.configs.items())),
+            repositories={name: found[name] for name in sorted(found)},
+            manifests={digest: reader.manifests[digest] for digest in sorted(reader.manifests)},
+            configs={digest: reader.configs[digest] for digest in sorted(reader.configs)},
             problems=tuple(sorted(set(reader.findings.problems))),
             partial=partial,
         )
