@@ -1,54 +1,26 @@
 """Carrying a plan out."""
 
-import hashlib
-import time
-from collections.abc import Iterable
-
-import msgspec
-
-from prune.model.errors import Refused, Stale
-from prune.model.plan import Deletions, Plan
-from prune.model.snapshot import Snapshot
-from prune.plan import returned
-from prune.plan.drift import Drift, Skipped, check
-from prune.plan.verification import Depth, Verified, broken_blobs
-from prune.reclaim.collection.base import CollectionFailed, Collector
-from prune.reclaim.collection.run import Collection, TooMuch, take_back
-from prune.reclaim.control.base import Control, ControlLost, Stated, WindowOver
-from prune.reclaim.control.hold import DEFAULT_WINDOW, Hold, hold, put_right
+from prune.model.errors import Refused
+from prune.model.plan import Plan
+from prune.plan.verification import Depth
+from prune.reclaim.collection.base import Collector
+from prune.reclaim.control.base import Control, Stated
+from prune.reclaim.control.hold import DEFAULT_WINDOW, put_right
 from prune.reclaim.engine import apply_engine
-from prune.reclaim.finished import finished, judged
-from prune.reclaim.journal import LOCK, Journal, Line, Record, clock_of, run_of
-from prune.reclaim.layout_index import replace, with_index
+from prune.reclaim.finished import finished
+from prune.reclaim.journal import LOCK, run_of
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry import apply_registry
 from prune.reclaim.registry_v1 import apply_registry_v1
-from prune.reclaim.steps import (
-    ORDER,
-    REWRITTEN,
-    Step,
-    StorageSource,
-    batches,
-    index_rewrites,
-    is_in_index,
-    notes_left,
-    steps_for,
-    still_true,
-)
-from prune.reclaim.trash import discard
-from prune.reclaim.verification import taken_by, verify
-from prune.sources.base import Progress, Report, Source, silent
+from prune.reclaim.run import Run
+from prune.reclaim.steps import StorageSource
+from prune.sources.base import Report, Source, silent
 from prune.sources.docker_engine.source import DockerEngine
-from prune.sources.oci_layout.source import INDEX, OciLayout
+from prune.sources.oci_layout.source import OciLayout
 from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
-from prune.sources.stores.base import Store
-
-_GONE = "it is gone already"
-#: What holds other things: when one of these stays against all expectation, nothing else may move.
-_HOLD = frozenset({"repository", "tag", "manifest", "layer-link", "image"})
 
 
 def apply(
@@ -78,14 +50,15 @@ def apply(
     """
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
-    if isinstance(source, RegistryV2):
-        # Nothing is done behind the registry's back, and it never deletes a blob: pushes and pulls may go on.
-        return apply_registry(source, plan, (stopped or "").strip(), trash=trash, report=report)
-    if isinstance(source, RegistryV1):
-        return apply_registry_v1(source, plan, (stopped or "").strip(), report)
-    if isinstance(source, DockerEngine):
-        # The engine deletes for us, and refuses what it still needs.
-        return apply_engine(source, plan, (stopped or "").strip(), trash=trash, report=report)
+    word = (stopped or "").strip()
+    match source:
+        # Nothing is done behind a registry's or an engine's back: it deletes for us, and refuses what it needs.
+        case RegistryV2():
+            return apply_registry(source, plan, word, trash=trash, report=report)
+        case RegistryV1():
+            return apply_registry_v1(source, plan, word, report)
+        case DockerEngine():
+            return apply_engine(source, plan, word, trash=trash, report=report)
     storage = storage_of(source)
     chosen = control if control is not None else Stated(stopped or "")
     if not chosen.words:
@@ -95,7 +68,7 @@ def apply(
         journal, record = run_of(storage.store, plan.digest())
         if record.finished:
             return finished(storage, journal, record, depth, report)
-        run = _Run(storage, plan, journal, record, depth, report, collector)
+        run = Run(storage, plan, journal, record, depth, report, collector)
         return run.carry_out(chosen, window, trash=trash)
 
 
@@ -104,297 +77,3 @@ def storage_of(source: Source) -> StorageSource:
     if isinstance(source, StorageV1 | StorageV2 | OciLayout):
         return source
     raise Refused(f"Cleaning up {source.kind} is not supported yet.")
-
-
-class _Run:
-    def __init__(
-        self,
-        source: StorageSource,
-        plan: Plan,
-        journal: Journal,
-        record: Record,
-        depth: Depth,
-        report: Report,
-        collector: Collector | None,
-    ) -> None:
-        self.source = source
-        self.store = source.store
-        self.plan = plan
-        self.journal = journal
-        self.moved = dict(record.moved)
-        self.moved |= {p: step for p, step in record.collected.items() if source.store.kind(p) is None}
-        self.intents = dict(record.intents)
-        self.begun = record.begin
-        self.depth = depth
-        self.report = report
-        self.collector = collector
-        self.final = bool(record.collected)
-        """Whether blobs are gone for good: then there is nothing to bring back."""
-        self.finished = False
-        self.now = 0
-        self.skipped: list[Skipped] = []
-        self.returned: list[Skipped] = []
-        self.lost = 0
-        """How many items of the plan the skipped ones are."""
-        self.unwritten: list[Line] = []
-        """Outcomes of the last batch: they go to the disk together with the intents of the next."""
-
-    def carry_out(self, control: Control, window: float, *, trash: bool) -> Outcome:
-        early: Snapshot | None = None
-        held: Hold | None = None
-        verified: Verified | None = None
-        state, message = "failed", ""
-        try:
-            self._take_back()
-            self.now = clock_of(self.store)
-            if control.changes:
-                # Whatever can be found out while the registry serves: so it is held only for what is left to do.
-                early, _ = self._look(None)
-            with hold(control, self.store, self.journal.run, window) as held:
-                snapshot, drift = self._look(held, early)
-                self._begin(drift, snapshot, control.words)
-                self._finish_rewrites()
-                steps = steps_for(self.source, drift.items, snapshot)
-                steps = self._with_rewrites(steps + notes_left(self.source, self.moved), snapshot.repositories)
-                steps = with_index(self.source, steps, drift.items, snapshot, self.journal.fresh(INDEX))
-                # Between this look and the moves nothing can have come: if somebody can push, it is seen here.
-                held.look_now()
-                if self.collector is None:
-                    self._move_all(steps, held)
-                else:
-                    self._collect(self.collector, steps, drift.items, snapshot, held)
-                state = "partial" if self.skipped else "done"
-                self.finished = True
-                end = self._line("end", state=state, done=self.done, bytes=self.freed, skipped=self._all_skipped())
-                self.journal.add(*self.unwritten, end)
-        except (WindowOver, ControlLost) as error:
-            message = f"{error} Nothing is lost: apply the same plan again to go on."
-        except (TooMuch, CollectionFailed) as error:
-            state, message = "failed", str(error)
-        except OSError as error:
-            state = "failed"
-            message = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
-        if held is not None and control.changes:
-            message = " ".join(filter(None, (message, self._note_return(held))))
-        trash = trash and not self.final
-        good = False
-        if state != "failed":
-            try:
-                verified = self._verify(snapshot, drift.items)
-                good = verified.state == "good"
-                if good and not trash:
-                    discard(self.journal)
-            except OSError as error:
-                why = f"{error.strerror or error}. Nothing is lost: put that right and apply again."
-                state, message = "failed", " ".join(filter(None, (message, why)))
-        if remark := self.store.remark():
-            message = f"{message} Note: {remark}.".strip()
-        outcome = self._outcome(state, message, trash=trash or not (good or self.final), held=held)
-        return judged(msgspec.structs.replace(outcome, verified=verified))
-
-    def _look(self, held: Hold | None, known: Snapshot | None = None) -> tuple[Snapshot, Drift]:
-        """Scan, and judge what is left of the plan; raise ``Stale`` when that is nothing."""
-        report = held.reporting(self.report) if held is not None else self.report
-        snapshot = self.source.scan(report, known=known, configs=False)
-        if snapshot.store_blocked is not None:
-            where, what = snapshot.store_blocked.where, snapshot.store_blocked.what
-            raise Refused(f"{where} {what}: nothing can be judged, and nothing was done. Put that right first.")
-        plan, self.returned = returned.still_gone(self.plan, snapshot, self._in_place_again())
-        drift = check(plan, snapshot, now=self.now)
-        if not drift.items and not self.moved and not self.plan.is_empty():
-            raise Stale(drift.why_stale())
-        return snapshot, drift
-
-    def _in_place_again(self) -> set[str]:
-        """Return what was taken and may be there again: where the same place is taken, or only a scan can tell."""
-        taken = [step for step in self.moved.values() if step.kind not in REWRITTEN]
-        with self.store.together(self.journal.both_ends(taken)) as store:
-            return {step.item for step in taken if is_in_index(step) or store.kind(step.path) is not None}
-
-    def _take_back(self) -> None:
-        """Undo halves of moves that a crash has left: what they are of is judged anew."""
-        doubtful = [step for step in self.intents.values() if step.path not in self.moved]
-        with self.store.together(self.journal.both_ends(doubtful)) as store:
-            for step in doubtful:
-                store.take_back(step.path, self.journal.trash(step.path))
-
-    def _begin(self, drift: Drift, snapshot: Snapshot, words: str) -> None:
-        self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)] + self.returned
-        self.lost = len(self.skipped)
-        if not self.moved:
-            self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
-        broken = tuple(sorted(broken_blobs(snapshot)))
-        begin = self._line("begin", plan_digest=self.plan.digest(), reason=words, missing=broken)
-        self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
-
-    def _note_return(self, held: Hold) -> str:
-        """Write down how long the registry was held; return what is wrong with it now."""
-        try:
-            state = "lost" if held.problem else "back"
-            self.journal.add(self._line("held", state=state, reason=held.problem, seconds=held.seconds))
-        except OSError:
-            pass  # the outcome says it too
-        return f"The registry did not come back: {held.problem}" if held.problem else ""
-
-    def _verify(self, before: Snapshot, items: Deletions) -> Verified:
-        """Look at everything that stays, before anything is given back for good, and write down what was found."""
-        verified = verify(
-            self.source,
-            before,
-            taken_by(self.moved.values(), items),
-            depth=self.depth,
-            seed=self.journal.run,
-            report=self.report,
-            # In a run that was interrupted the scan before it has seen what the first part did.
-            known_broken=self.begun.missing if self.begun is not None else None,
-        )
-        self.journal.add(self._line("verified", verified=verified))
-        return verified
-
-    @property
-    def done(self) -> int:
-        if self.finished:
-            return sum(len(getattr(self.plan.delete, field)) for field in Deletions.__struct_fields__) - self.lost
-        return sum(step.counts for step in self.moved.values())
-
-    @property
-    def freed(self) -> int:
-        return sum(step.size for step in self.moved.values())
-
-    def _outcome(self, state: str, message: str, *, trash: bool, held: Hold | None) -> Outcome:
-        return Outcome(
-            run=self.journal.run,
-            plan_digest=self.plan.digest(),
-            state="failed" if state == "failed" else "partial" if state == "partial" else "done",
-            done=self.done,
-            skipped=self._all_skipped(),
-            freed_bytes=self.freed,
-            trash=self.journal.folder if trash else None,
-            message=message,
-            control=held.control.kind if held is not None else "",
-            held_seconds=held.seconds if held is not None and held.control.changes else None,
-            came_back=held is None or not held.problem,
-            restarted=held is not None and held.control.restarts,
-        )
-
-    def _all_skipped(self) -> tuple[Skipped, ...]:
-        return tuple(sorted(set(self.skipped)))
-
-    def _line(self, event: str, **fields: object) -> Line:
-        return Line(event=event, at=int(time.time()), **fields)  # type: ignore[arg-type]  # forwarded by field name
-
-    def _done_before(self, skipped: Skipped) -> bool:
-        """Tell whether an item is gone because this very run took it, before it was interrupted."""
-        for step in self.moved.values():
-            if skipped.item == step.item:
-                return True
-            if step.kind == "repository" and skipped.item.startswith(
-                (f"{step.item}:", f"{step.item}@", f"{step.item} upload ")
-            ):
-                return True
-        return False
-
-    def _with_rewrites(self, steps: list[Step], repositories: Iterable[str]) -> list[Step]:
-        """Add the V1 lists that name what goes, each with its successor ready in the run's folder."""
-        gone = [step.item for step in [*self.moved.values(), *steps] if step.kind == "image"]
-        whole = {step.item for step in steps if step.kind == "repository"}
-        added = []
-        for rewrite in index_rewrites(self.source, gone, [name for name in repositories if name not in whole]):
-            if rewrite.path not in self.moved:
-                self.store.write(self.journal.fresh(rewrite.path), rewrite.body)
-                content = hashlib.sha256(rewrite.body).hexdigest()
-                added.append(Step("index", rewrite.item, rewrite.path, counts=0, content=content))
-        return sorted([*steps, *added], key=lambda step: ORDER.index(step.kind))
-
-    def _finish_rewrites(self) -> None:
-        """Put the successors in place of lists that were moved away right before a crash."""
-        for step in self.moved.values():
-            if step.kind == "index":
-                self._replace(step)
-
-    def _replace(self, step: Step) -> None:
-        fresh = self.journal.fresh(step.path)
-        if self.store.kind(step.path) is None and self.store.kind(fresh) == "file":
-            self.store.move(fresh, step.path)
-            self.store.settle([fresh, step.path])
-
-    def _move_all(self, steps: list[Step], held: Hold) -> None:
-        done = 0
-        for batch in batches(steps):
-            held.look()
-            self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
-            self.unwritten = []
-            moved: list[Step] = []
-            skipped: list[Skipped] = []
-            surprise = ""
-            with self.store.together(self.journal.both_ends(batch)) as store:
-                for step in batch:
-                    why = self._move(store, step)
-                    if not why:
-                        moved.append(step)
-                    elif step.counts:
-                        skipped.append(Skipped(step.item, why))
-                        self.lost += step.counts
-                        if step.kind in _HOLD and why != _GONE:
-                            surprise = f"{step.item}: {why}"
-                            break
-            paths = [step.path for step in moved]
-            self.moved.update(zip(paths, moved, strict=True))
-            for step in moved:
-                if step.kind == "index":
-                    self._replace(step)
-            self.store.settle([*paths, *map(self.journal.trash, paths)])
-            self.skipped += skipped
-            self.unwritten = [self._line("moved", paths=tuple(paths))]
-            if skipped:
-                self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
-            if surprise:
-                # What comes after was judged with this gone; and nobody should have been able to change it.
-                raise ControlLost(f"{surprise}. Something still pushes here: stop that first.")
-            done += len(batch)
-            self.report(Progress("moving to the trash", done, len(steps)))
-
-    def _collect(
-        self, collector: Collector, steps: list[Step], agreed: Deletions, snapshot: Snapshot, held: Hold
-    ) -> None:
-        """Move everything but blobs; let the registry's own garbage collection remove those."""
-        self._move_all([step for step in steps if step.kind != "blob"], held)
-        blobs = [step for step in steps if step.kind == "blob"]
-        collection = Collection(collector, held, self.journal, self.report)
-        try:
-            gone, left = collection.run(blobs, agreed, snapshot, *self.unwritten)
-        except (TooMuch, CollectionFailed) as error:
-            if not collection.begun and not self.final:
-                back, how = take_back(self.journal, self.report)
-                if back:
-                    self.moved.clear()
-                    self.final = True  # nothing is left to bring back
-                self.skipped = list(error.items) if isinstance(error, TooMuch) else []
-                raise CollectionFailed(f"{error} {how}") from None
-            raise
-        finally:
-            self.final = self.final or collection.begun
-        self.unwritten = []
-        self.moved.update((step.path, step) for step in gone)
-        self.lost += len(left)
-        self.skipped += [Skipped(step.item, "the registry's own garbage collection left it") for step in left]
-
-    def _move(self, store: Store, step: Step) -> str:
-        """Move one thing into the trash after a last look; return why not."""
-        if step.kind == "layout-index":
-            replace(self.store, step, self.journal.trash(step.path), self.journal.fresh(step.path))
-            return ""
-        if is_in_index(step):
-            return ""  # it went with the index
-        why = still_true(store, step)
-        if why:
-            return why
-        try:
-            store.move(step.path, self.journal.trash(step.path))
-        except FileNotFoundError:
-            return _GONE
-        except FileExistsError:
-            return returned.WHY
-        except Refused as error:
-            return str(error)
-        return ""

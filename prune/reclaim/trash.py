@@ -83,17 +83,13 @@ def discard(journal: Journal) -> int:
     """Remove the trash of one run and return the bytes of its data and layer files. Plan and journal stay."""
     store = journal.store
     journal.add(Line("emptying", int(time.time())))
-    size = 0
     layout_blobs = {journal.trash(f"blobs/{algorithm}") for algorithm in HEX_LENGTH}
-    for part in ("files", "new", "undone"):
-        folder = f"{journal.folder}/{part}"
-        if store.kind(folder) is None:
-            continue
-        for path, stat in store.files(folder):
-            parent, _, name = path.rpartition("/")
-            if name in ("data", "layer") or parent in layout_blobs or is_saved_copy(name):
-                size += stat.size
-        store.remove(folder)
+
+    def counts(path: str) -> bool:
+        parent, _, name = path.rpartition("/")
+        return name in ("data", "layer") or parent in layout_blobs or is_saved_copy(name) is not None
+
+    size = sum(store.remove(f"{journal.folder}/{part}", counts) for part in ("files", "new", "undone"))
     journal.add(Line("emptied", int(time.time()), bytes=size))
     return size
 

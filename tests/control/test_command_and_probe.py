@@ -199,14 +199,14 @@ def test_a_registry_that_is_read_only_is_seen_to_be(served, tmp_path):
 
 @pytest.mark.real
 def test_a_registry_that_takes_pushes_again_stops_the_run(served, monkeypatch):
-    from prune.reclaim import apply as module
+    from prune.reclaim.run import Run
 
     source, plan = plan_for(f"storage:{served.root}", "team/app:2.0")
     plain = served.config.read_text()
     served.stop()
     served.config.write_text(plain.replace("  delete:", f"{READ_ONLY}\n  delete:"))
     served.start()
-    move = module._Run._move_all
+    move = Run._move_all
 
     def moving(self, steps, held):
         served.stop()
@@ -215,7 +215,7 @@ def test_a_registry_that_takes_pushes_again_stops_the_run(served, monkeypatch):
         time.sleep(0.01)
         return move(self, steps, held)
 
-    monkeypatch.setattr(module._Run, "_move_all", moving)
+    monkeypatch.setattr(Run, "_move_all", moving)
     monkeypatch.setattr("prune.reclaim.control.hold.LOOK_EVERY", 0)
     outcome = apply(source, plan, control=Probe(f"http://{served.host}"))
     assert outcome.state == "failed"

@@ -11,11 +11,11 @@ import pytest
 
 from prune.cli import main
 from prune.model.errors import Refused
-from prune.reclaim import apply as module
 from prune.reclaim.apply import apply
 from prune.reclaim.control.base import DidNotComeBack, Uncontrolled
 from prune.reclaim.control.docker import DockerControl
 from prune.reclaim.control.hold import HELD, held_now, put_right
+from prune.reclaim.run import Run
 from prune.sources.open import open_source
 from prune.sources.stores.disk import DiskStore
 from tests.control.conftest import plan_for
@@ -40,13 +40,13 @@ def writes(contained) -> int | None:
 
 def while_it_moves(monkeypatch, action):
     """Do something in the middle of the commit phase."""
-    move = module._Run._move_all
+    move = Run._move_all
 
     def moving(self, steps, held):
         action()
         return move(self, steps, held)
 
-    monkeypatch.setattr(module._Run, "_move_all", moving)
+    monkeypatch.setattr(Run, "_move_all", moving)
 
 
 @MODES
@@ -89,14 +89,14 @@ def test_whatever_goes_wrong_in_between_it_comes_back(contained, monkeypatch, mo
 
 KILLED = """
 import os, signal, sys
-from prune.reclaim import apply
-move = apply._Run._move
+from prune.reclaim.run import Run
+move = Run._move
 def deadly(self, *step):
     if len(self.moved) >= int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
     why = move(self, *step)
     return why
-apply._Run._move = deadly
+Run._move = deadly
 from prune.cli import main
 sys.exit(main(sys.argv[2:]))
 """

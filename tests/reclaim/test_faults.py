@@ -236,9 +236,9 @@ class Volatile:
         assert {path for pair in self._unsettled for path in pair} <= settled
         self._unsettled.clear()
 
-    def remove(self, path):
+    def remove(self, path, *counts):
         self._tick()
-        return self._store.remove(path)
+        return self._store.remove(path, *counts)
 
 
 LOST = {

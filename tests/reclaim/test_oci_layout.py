@@ -206,7 +206,7 @@ def test_a_push_right_after_the_scan_stops_the_run(layout, root, monkeypatch):
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("prune.reclaim.apply.with_index", late)
+        patch.setattr("prune.reclaim.run.with_index", late)
         with pytest.raises(Refused, match="still pushes"):
             run(layout, plan)
     before = layout_pulled(root)
@@ -225,7 +225,7 @@ def test_a_write_in_the_middle_of_a_run_stops_it(layout, root, monkeypatch):
         path.write_text(path.read_text() + " ")
         original(store, step, trash, fresh)
 
-    monkeypatch.setattr("prune.reclaim.apply.replace", late)
+    monkeypatch.setattr("prune.reclaim.run.replace", late)
     with pytest.raises(Refused, match="still pushes"):
         run(layout, plan)
     assert layout_pulled(root) == before
@@ -271,7 +271,7 @@ def test_interrupted_right_after_the_index_was_replaced(layout, root, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("prune.reclaim.apply.replace", killed)
+        patch.setattr("prune.reclaim.run.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             run(layout, plan)
     if written_since:

@@ -134,7 +134,7 @@ def test_a_link_that_came_since_the_plan_keeps_its_blob_whatever_the_clock_says(
     far = time.time() + 400 * DAY
     monkeypatch.setattr("prune.reclaim.journal.time.time", lambda: far)
     monkeypatch.setattr("prune.reclaim.journal.clock_of", lambda store: int(far))
-    monkeypatch.setattr("prune.reclaim.apply.clock_of", lambda store: int(far))
+    monkeypatch.setattr("prune.reclaim.run.clock_of", lambda store: int(far))
     outcome = apply(open_source(store.source), plan, stopped="test")
     assert outcome.state == "partial"
     assert {skipped.item for skipped in outcome.skipped} == {garbage}

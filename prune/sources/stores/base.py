@@ -4,11 +4,16 @@ Paths are relative to the store's root, with ``/`` between segments and no ``.``
 object store when a key starts with its path; everything the layouts need can be said in these few verbs.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
+
+
+def everything(path: str) -> bool:
+    """Accept any path: what ``Store.remove`` counts when nothing else is said."""
+    return True
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -109,9 +114,9 @@ class Store(Protocol):
         """Make earlier moves into and out of the folders ``paths`` durable (fsync of directories on a disk)."""
         ...
 
-    def remove(self, path: str) -> int:
-        """Remove a file or a whole folder for good and return the bytes of the plain files that it held.
-        Links are removed, never followed. Nothing there: 0."""
+    def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
+        """Remove a file or a whole folder for good and return the bytes of the plain files that it held, of those
+        whose path ``counts`` accepts. Links are removed, never followed. Nothing there: 0."""
         ...
 
     def lock(self, path: str) -> AbstractContextManager[None]:

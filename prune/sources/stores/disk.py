@@ -3,12 +3,12 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import stat as modes
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from prune.model.errors import Refused, Unreadable
-from prune.sources.stores.base import Entry, Stat
+from prune.sources.stores.base import Entry, Stat, everything
+from prune.sources.stores.removal import remove_folder
 
 #: Bytes read at once from what is too large to be read whole.
 _PIECE = 1 << 20
@@ -258,7 +258,7 @@ class DiskStore:
                 _sync_folder(self._at(folder))
         self._settled |= folders
 
-    def remove(self, path: str) -> int:
+    def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
         """See ``Store``."""
         target = self._at(path)
         self._refuse_links(os.path.dirname(path))
@@ -268,10 +268,8 @@ class DiskStore:
             return 0
         if not modes.S_ISDIR(status.st_mode):
             os.unlink(target)
-            return status.st_size if modes.S_ISREG(status.st_mode) else 0
-        held = sum(stat.size for _, stat in self.files(path))
-        shutil.rmtree(target)  # never follows links
-        return held
+            return status.st_size if modes.S_ISREG(status.st_mode) and counts(path) else 0
+        return remove_folder(target, path, counts)
 
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[None]:

@@ -3,10 +3,10 @@
 import contextlib
 import errno
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from prune.model.errors import Unreadable
-from prune.sources.stores.base import Entry, Stat
+from prune.sources.stores.base import Entry, Stat, everything
 from prune.sources.stores.objects.bucket import Bucket, each
 from prune.sources.stores.objects.lease import Lease
 from prune.sources.stores.objects.listing import list_folder, list_folders
@@ -142,7 +142,7 @@ class ObjectStore:
     def settle(self, paths: list[str]) -> None:
         """See ``Store``: what an object store has answered for is durable."""
 
-    def remove(self, path: str) -> int:
+    def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
         """See ``Store``."""
         self.check()
         found = list_folder(self.bucket, path)
@@ -150,7 +150,7 @@ class ObjectStore:
             with contextlib.suppress(FileNotFoundError):
                 found = {path: self.bucket.head(path)}
         self.bucket.delete(list(found))
-        return sum(meta.size for meta in found.values())
+        return sum(meta.size for key, meta in found.items() if counts(key))
 
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[None]:

@@ -2,12 +2,12 @@
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from prune.model.errors import Unreadable
-from prune.sources.stores.base import Entry, Stat
+from prune.sources.stores.base import Entry, Stat, everything
 from prune.sources.stores.objects.bucket import Meta, each
 from prune.sources.stores.objects.moving import Ends, Moves
 
@@ -238,9 +238,9 @@ class View:
     def settle(self, paths: list[str]) -> None:
         """See ``Store``: what an object store has answered for is durable."""
 
-    def remove(self, path: str) -> int:
+    def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
         """See ``Store``."""
-        return self._store.remove(path)
+        return self._store.remove(path, counts)
 
     def lock(self, path: str) -> AbstractContextManager[None]:
         """See ``Store``."""
