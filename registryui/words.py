@@ -1,8 +1,9 @@
-"""Words of the pages that stand in no template: in scripts, and beside numbers."""
+"""Words of the pages that stand in no template: in scripts, beside numbers, and for what is stored by a key."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import get_language, gettext, gettext_noop, ngettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext_lazy
 
 #: Every text that a script says, as it stands there: ``say("Copy")``.
 SCRIPTS = (
@@ -56,3 +57,49 @@ def counted_noun(noun: str, number: int, shown: str) -> str:
         return str(NOUNS[noun] % {"count": number, "number": shown})
     one, _, many = noun.partition(",")
     return f"{shown} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return ``a, b and c``, or ``a, b, c and 4 more`` when there are more than ``most``."""
+    if len(names) > most:
+        return gettext("%(names)s and %(number)d more") % {
+            "names": ", ".join(names[:most]),
+            "number": len(names) - most,
+        }
+    if len(names) > 1:
+        return gettext("%(names)s and %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
+    return "".join(names)
+
+
+#: What is stored or computed as a key, as the pages say it.
+KEYS = {
+    "good": gettext_lazy("good"),
+    "bad": gettext_lazy("bad"),
+    "unknown": gettext_lazy("unknown"),
+    "deleted": gettext_lazy("deleted"),
+    "undone": gettext_lazy("undone"),
+    "skipped": gettext_lazy("skipped"),
+    "done": gettext_lazy("done"),
+    "partial": gettext_lazy("partial"),
+    "failed": gettext_lazy("failed"),
+    "proposed": gettext_lazy("proposed"),
+    "nothing": gettext_lazy("nothing to do"),
+    "tripped": gettext_lazy("stopped by a guard"),
+    "dismissed": gettext_lazy("left alone"),
+    "image": gettext_lazy("image"),
+    "index": gettext_lazy("index"),
+    "list": gettext_lazy("list of platforms"),
+    "artifact": gettext_lazy("artifact"),
+    "signature": gettext_lazy("signature"),
+    "sbom": gettext_lazy("bill of materials"),
+    "attestation": gettext_lazy("attestation"),
+    "tag": gettext_lazy("tag"),
+    "manifest": gettext_lazy("manifest"),
+    "upload": gettext_lazy("upload"),
+    "repository": gettext_lazy("repository"),
+}
+
+
+def worded(key: str) -> str:
+    """Return a key in the language of this request; one that has no words stays as it is."""
+    return " + ".join(str(KEYS.get(one, one)) for one in key.split("+"))

@@ -1,6 +1,7 @@
 """What a plan takes away, one row each: for reviewers to sort and search, and for the history of every image."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class PlanItem(models.Model):
@@ -9,18 +10,18 @@ class PlanItem(models.Model):
     class Kind(models.TextChoices):
         """What it is."""
 
-        TAG = "tag"
-        MANIFEST = "manifest"
-        IMAGE = "image"
-        UPLOAD = "upload"
-        REPOSITORY = "repository"
+        TAG = "tag", _("Tag")
+        MANIFEST = "manifest", _("Manifest")
+        IMAGE = "image", _("Image")
+        UPLOAD = "upload", _("Upload")
+        REPOSITORY = "repository", _("Repository")
 
     class Cause(models.TextChoices):
         """Why it goes."""
 
-        ASKED = "asked", "was asked for"
-        FOLLOWS = "follows", "nothing else holds it then"
-        SWEPT = "swept", "nothing referenced it"
+        ASKED = "asked", _("was asked for")
+        FOLLOWS = "follows", _("nothing else holds it then")
+        SWEPT = "swept", _("nothing referenced it")
 
     plan = models.ForeignKey("PlanRecord", on_delete=models.PROTECT, related_name="rows")
     kind = models.CharField(max_length=12, choices=Kind)

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from prune.policy.patterns import Globs
 from registryui.models.lease import Leased
@@ -23,7 +24,7 @@ class Policy(models.Model):
 
     class Meta:
         ordering = ["title", "slug"]
-        verbose_name_plural = "policies"
+        verbose_name_plural = _("policies")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(active=None) | models.Q(activated_by__isnull=False, since__isnull=False),
@@ -66,14 +67,14 @@ class PolicyRun(Leased):
     class State(models.TextChoices):
         """What became of it."""
 
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "looking"
-        PROPOSED = "proposed", "proposed"
-        NOTHING = "nothing", "nothing to do"
-        TRIPPED = "tripped", "stopped by a guard"
-        OVERRIDDEN = "overridden", "guard set aside"
-        DISMISSED = "dismissed", "left alone"
-        FAILED = "failed", "failed"
+        QUEUED = "queued", _("waiting")
+        RUNNING = "running", _("looking")
+        PROPOSED = "proposed", _("proposed")
+        NOTHING = "nothing", _("nothing to do")
+        TRIPPED = "tripped", _("stopped by a guard")
+        OVERRIDDEN = "overridden", _("guard set aside")
+        DISMISSED = "dismissed", _("left alone")
+        FAILED = "failed", _("failed")
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="runs")
     version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="runs")

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
 
 
 class Proposal(models.Model):
@@ -11,15 +12,15 @@ class Proposal(models.Model):
     class State(models.TextChoices):
         """The way of a proposal."""
 
-        PROPOSED = "proposed"
-        APPROVED = "approved"
-        RUNNING = "running"
-        DONE = "done"
-        PARTIAL = "partial"
-        FAILED = "failed"
-        REJECTED = "rejected"
-        WITHDRAWN = "withdrawn"
-        STALE = "stale"
+        PROPOSED = "proposed", _("Proposed")
+        APPROVED = "approved", _("Approved")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        PARTIAL = "partial", _("Partial")
+        FAILED = "failed", _("Failed")
+        REJECTED = "rejected", _("Rejected")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        STALE = "stale", _("Stale")
 
     #: In these it can still be edited, approved, rejected or withdrawn.
     OPEN = (State.PROPOSED, State.APPROVED, State.STALE)
@@ -78,8 +79,8 @@ class Approval(models.Model):
     class Decision(models.TextChoices):
         """Yes or no."""
 
-        APPROVE = "approve"
-        REJECT = "reject"
+        APPROVE = "approve", _("Approve")
+        REJECT = "reject", _("Reject")
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="approvals")
     plan = models.ForeignKey(PlanRecord, on_delete=models.PROTECT, related_name="approvals")

@@ -2,6 +2,7 @@
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Registry(models.Model):
@@ -11,16 +12,16 @@ class Registry(models.Model):
     class Control(models.TextChoices):
         """How pushes are kept out while a cleanup moves things."""
 
-        STATED = "stated", "a person sees to it and says so"
-        DOCKER = "docker", "its container is held"
-        PROBE = "probe", "it is read-only already"
-        COMMAND = "command", "commands of its operator"
+        STATED = "stated", _("a person sees to it and says so")
+        DOCKER = "docker", _("its container is held")
+        PROBE = "probe", _("it is read-only already")
+        COMMAND = "command", _("commands of its operator")
 
     class Mode(models.TextChoices):
         """How a container is held."""
 
-        STOP = "stop", "stopped, and started again"
-        READONLY = "readonly", "replaced by a read-only one, so that pulls go on"
+        STOP = "stop", _("stopped, and started again")
+        READONLY = "readonly", _("replaced by a read-only one, so that pulls go on")
 
     slug = models.SlugField(unique=True)
     title = models.CharField(max_length=120)
@@ -29,32 +30,36 @@ class Registry(models.Model):
     username = models.CharField(max_length=200, blank=True)
     password = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
     token_realm = models.CharField(
-        max_length=300, blank=True, help_text="Another host that may ask for these credentials to give out tokens."
+        max_length=300, blank=True, help_text=_("Another host that may ask for these credentials to give out tokens.")
     )
     chosen_repositories = models.TextField(
         blank=True,
-        help_text="Needed where it does not list them: names, or prefixes such as team/, one in a line. Empty: all.",
+        help_text=_(
+            "Needed where it does not list them: names, or prefixes such as team/, one in a line. Empty: all."
+        ),
     )
     concurrency = models.PositiveSmallIntegerField(
         default=16,
         validators=[MinValueValidator(1), MaxValueValidator(256)],
-        help_text="Under way at a time; fewer while the registry asks for it.",
+        help_text=_("Under way at a time; fewer while the registry asks for it."),
     )
     allowed_hosts = models.TextField(
         blank=True,
-        help_text="Where its content may be fetched from when it redirects there, such as *.storage.example.com. "
-        "They never get credentials.",
+        help_text=_(
+            "Where its content may be fetched from when it redirects there, such as *.storage.example.com. "
+            "They never get credentials."
+        ),
     )
-    client_certificate = models.TextField(blank=True, help_text="For registries that ask for one, in PEM.")
+    client_certificate = models.TextField(blank=True, help_text=_("For registries that ask for one, in PEM."))
     client_key = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
     server = models.CharField(max_length=100, blank=True, editable=False)
     abilities = models.JSONField(default=list, editable=False, help_text="What it can do, as it was seen last.")
-    ca_certificate = models.TextField(blank=True, help_text="Of a private CA, in PEM.")
+    ca_certificate = models.TextField(blank=True, help_text=_("Of a private CA, in PEM."))
     control_statement = models.TextField(
         blank=True,
-        help_text="Why nobody can push or pull while a cleanup runs. Stands for every run; goes on the record.",
+        help_text=_("Why nobody can push or pull while a cleanup runs. Stands for every run; goes on the record."),
     )
-    run_on_approval = models.BooleanField(default=False, help_text="Begin the cleanup as soon as it is approved.")
+    run_on_approval = models.BooleanField(default=False, help_text=_("Begin the cleanup as soon as it is approved."))
     control = models.CharField(max_length=8, choices=Control, default=Control.STATED)
     control_container = models.CharField(max_length=200, blank=True)
     control_mode = models.CharField(max_length=8, choices=Mode, default=Mode.STOP)
@@ -74,38 +79,46 @@ class Registry(models.Model):
     required_approvals = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(9)]
     )
-    grace_hours = models.PositiveIntegerField(default=24, help_text="Nothing younger is taken as garbage.")
-    trash_days = models.PositiveIntegerField(default=14, help_text="How long a cleanup can be undone.")
+    grace_hours = models.PositiveIntegerField(default=24, help_text=_("Nothing younger is taken as garbage."))
+    trash_days = models.PositiveIntegerField(default=14, help_text=_("How long a cleanup can be undone."))
     pull_name = models.CharField(
-        max_length=300, blank=True, help_text="How clients name it: what stands before the repository in docker pull."
+        max_length=300,
+        blank=True,
+        help_text=_("How clients name it: what stands before the repository in docker pull."),
     )
     verify_depth = models.CharField(
         max_length=8,
-        choices=[("sizes", "sizes only"), ("sampled", "sizes, and read a sample"), ("full", "read everything")],
+        choices=[
+            ("sizes", _("sizes only")),
+            ("sampled", _("sizes, and read a sample")),
+            ("full", _("read everything")),
+        ],
         default="sizes",
-        help_text="How closely everything that stays is looked at after a cleanup.",
+        help_text=_("How closely everything that stays is looked at after a cleanup."),
     )
     protection = models.TextField(
-        blank=True, help_text="What no policy may delete here: the protect rules of a policy, as YAML."
+        blank=True, help_text=_("What no policy may delete here: the protect rules of a policy, as YAML.")
     )
     in_use_places = models.TextField(
         blank=True,
-        help_text="Who runs images of this registry, one a line: docker:, docker:tcp://HOST:PORT, kubernetes:, "
-        "kubernetes:https://HOST.",
+        help_text=_(
+            "Who runs images of this registry, one a line: docker:, docker:tcp://HOST:PORT, kubernetes:, "
+            "kubernetes:https://HOST."
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_scan = models.ForeignKey("Scan", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ["title", "slug"]
-        verbose_name_plural = "registries"
+        verbose_name_plural = _("registries")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(run_on_approval=False)
                 | ~models.Q(control_statement="")
                 | ~models.Q(control="stated"),
                 name="registry_runs_on_approval_only_under_control",
-                violation_error_message="Say why nobody can push or pull before cleanups may start by themselves.",
+                violation_error_message=_("Say why nobody can push or pull before cleanups may start by themselves."),
             ),
             models.CheckConstraint(condition=models.Q(required_approvals__gte=1), name="registry_needs_an_approval"),
         ]

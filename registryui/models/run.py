@@ -2,6 +2,8 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from registryui.models.lease import Leased
 
@@ -13,26 +15,26 @@ class Run(Leased):
     class Kind(models.TextChoices):
         """What it does."""
 
-        APPLY = "apply", "cleanup"
-        RESTORE = "restore", "undo"
-        EMPTY = "empty", "emptying the trash"
+        APPLY = "apply", _("cleanup")
+        RESTORE = "restore", _("undo")
+        EMPTY = "empty", _("emptying the trash")
 
     class State(models.TextChoices):
         """How far it came."""
 
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        PARTIAL = "partial"
-        FAILED = "failed"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        PARTIAL = "partial", _("Partial")
+        FAILED = "failed", _("Failed")
 
     class Trash(models.TextChoices):
         """What became of the things that a cleanup took away."""
 
-        NONE = "none"
-        HELD = "held"
-        RESTORED = "restored"
-        EMPTIED = "emptied"
+        NONE = "none", _("None")
+        HELD = "held", _("Held")
+        RESTORED = "restored", _("Restored")
+        EMPTIED = "emptied", _("Emptied")
 
     registry = models.ForeignKey("Registry", on_delete=models.PROTECT, related_name="runs")
     proposal = models.ForeignKey("Proposal", null=True, on_delete=models.PROTECT, related_name="runs")
@@ -67,6 +69,12 @@ class Run(Leased):
         ]
 
     def __str__(self) -> str:
+        with override("en"):  # logs and the record call it by its English name
+            return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def called(self) -> str:
+        """Return it as the pages call it, in the language of the request."""
         return f"{self.get_kind_display()} {self.pk}"
 
     @property

@@ -1,6 +1,7 @@
 """Scans, and the snapshot that the last one left."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from registryui.models.lease import Leased
 
@@ -11,11 +12,11 @@ class Scan(Leased):
     class State(models.TextChoices):
         """How far it came."""
 
-        QUEUED = "queued"
-        RUNNING = "running"
-        COMPLETE = "complete"
-        INCOMPLETE = "incomplete"
-        FAILED = "failed"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        COMPLETE = "complete", _("Complete")
+        INCOMPLETE = "incomplete", _("Incomplete")
+        FAILED = "failed", _("Failed")
 
     registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="scans")
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)

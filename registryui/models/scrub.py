@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from registryui.models.lease import Leased
 
@@ -13,25 +14,25 @@ class Scrub(Leased):
     class State(models.TextChoices):
         """How far it came."""
 
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
 
     class Verdict(models.TextChoices):
         """What it found."""
 
-        NONE = "", "not known yet"
-        GOOD = "good", "nothing damaged"
-        BAD = "bad", "damaged"
-        UNKNOWN = "unknown", "not all could be read"
+        NONE = "", _("not known yet")
+        GOOD = "good", _("nothing damaged")
+        BAD = "bad", _("damaged")
+        UNKNOWN = "unknown", _("not all could be read")
 
     class Depth(models.TextChoices):
         """How much is read and compared with its digest."""
 
-        FULL = "full", "read everything"
-        SAMPLED = "sampled", "read a sample"
-        SIZES = "sizes", "look at names and sizes only"
+        FULL = "full", _("read everything")
+        SAMPLED = "sampled", _("read a sample")
+        SIZES = "sizes", _("look at names and sizes only")
 
     registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="scrubs")
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from registryui.middleware import current_request_id
@@ -127,15 +128,15 @@ def verify() -> Verdict:
     previous, expected = "", 1
     for entry in AuditEntry.objects.order_by("id").iterator(chunk_size=1000):
         if entry.id != expected:
-            return Verdict(expected - 1, expected, "is missing")
+            return Verdict(expected - 1, expected, _("is missing"))
         if entry.previous != previous:
-            return Verdict(expected - 1, entry.id, "does not follow the one before it")
+            return Verdict(expected - 1, entry.id, _("does not follow the one before it"))
         if entry_digest(entry) != entry.digest:
-            return Verdict(expected - 1, entry.id, "was changed after it was written")
+            return Verdict(expected - 1, entry.id, _("was changed after it was written"))
         previous, expected = entry.digest, expected + 1
     head = AuditHead.objects.filter(pk=1).first()
     if head is not None and (head.number, head.digest) != (expected - 1, previous):
-        return Verdict(expected - 1, expected, "is missing: the record is shorter than it was")
+        return Verdict(expected - 1, expected, _("is missing: the record is shorter than it was"))
     if head is None and expected > 1:
-        return Verdict(expected - 1, expected - 1, "has no head")
+        return Verdict(expected - 1, expected - 1, _("has no head"))
     return Verdict(expected - 1, None, "")

@@ -3,11 +3,13 @@
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from prune.model.build import Build
 from registryui.models import Registry, TagSighting
 from registryui.services import contents, documents, images
 from registryui.services.contents import Content
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 
 
 class Side(NamedTuple):
@@ -59,12 +61,12 @@ def find(registry: Registry, text: str) -> str:
     text = text.strip()
     if images.current(registry, text) is not None:
         return text
-    name, _, tag = text.rpartition(":")
+    name, _colon, tag = text.rpartition(":")
     found = TagSighting.objects.filter(
         repository__registry=registry, repository__name=name, tag=tag, ended_at=None
     ).first()
     if found is None:
-        raise NotNow(f"There is no image {text[:200]} here. Write a digest, or repository:tag.")
+        raise NotNow("There is no image %(name)s here. Write a digest, or repository:tag.", name=text[:200])
     return found.digest
 
 
@@ -82,8 +84,8 @@ def compare(registry: Registry, left: str, right: str) -> Comparison:
         left_bytes=sum(size for digest, size in a.layers.items() if digest not in b.layers),
         right_bytes=sum(size for digest, size in b.layers.items() if digest not in a.layers),
         env=_pairs(
-            {one.name: "hidden: its name says secret" if one.value is None else one.value for one in a.build.env},
-            {one.name: "hidden: its name says secret" if one.value is None else one.value for one in b.build.env},
+            {one.name: _("hidden: its name says secret") if one.value is None else one.value for one in a.build.env},
+            {one.name: _("hidden: its name says secret") if one.value is None else one.value for one in b.build.env},
         ),
         labels=_pairs(a.labels, b.labels),
         settings=_pairs(_settings(a), _settings(b)),
@@ -98,7 +100,7 @@ def _side(registry: Registry, digest: str, content: Content, name: str) -> Side:
         try:
             build = documents.build(registry, digest, config.digest if config else "")
         except NotNow as error:
-            trouble = str(error)
+            trouble = told(error)
     labels = content.config.labels if content.config else {}
     platform = str(content.config.platform) if content.config else content.image.platform if content.image else ""
     return Side(digest, name, platform, images.layers_of(content), labels, build, trouble)
@@ -107,13 +109,13 @@ def _side(registry: Registry, digest: str, content: Content, name: str) -> Side:
 def _settings(side: Side) -> dict[str, str]:
     build = side.build
     said = {
-        "Platform": side.platform,
-        "Entrypoint": " ".join(build.entrypoint),
-        "Command": " ".join(build.command),
-        "User": build.user,
-        "Folder": build.folder,
-        "Ports": ", ".join(build.ports),
-        "Volumes": ", ".join(build.volumes),
+        _("Platform"): side.platform,
+        _("Entrypoint"): " ".join(build.entrypoint),
+        _("Command"): " ".join(build.command),
+        _("User"): build.user,
+        _("Folder"): build.folder,
+        _("Ports"): ", ".join(build.ports),
+        _("Volumes"): ", ".join(build.volumes),
     }
     return {name: text for name, text in said.items() if text}
 

@@ -21,7 +21,7 @@ def build(registry: Registry, digest: str, config: str) -> Build:
     try:
         return Build.parse(_read(registry, digest, config, MAX_CONFIG_BYTES))
     except Unreadable as error:
-        raise NotNow(f"Its config {error}.") from None
+        raise NotNow("Its config %(error)s.", error=error) from None
 
 
 def statement(registry: Registry, manifest: Manifest) -> Statement:
@@ -32,7 +32,7 @@ def statement(registry: Registry, manifest: Manifest) -> Statement:
     try:
         found = read_statement(_read(registry, manifest.digest, layer.digest, MAX_STATEMENT_BYTES))
     except Unreadable as error:
-        raise NotNow(f"Its content {error}.") from None
+        raise NotNow("Its content %(error)s.", error=error) from None
     return found
 
 

@@ -1,5 +1,6 @@
 """Why something was not done, in a sentence for the person who asked."""
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 
 
@@ -7,13 +8,13 @@ class NotNow(Exception):
     """It cannot be done as things stand.
 
     ``str()`` is English whoever asks: it goes into the record, messages of runs and logs. ``told`` is the same in the
-    language of the person who reads it; so the message is marked with ``gettext_noop``, and ``values`` are put into
-    its ``%(names)s`` afterwards.
+    language of the person who reads it. So what is given is a plain sentence, which `make messages` collects, and
+    ``values`` are put into its ``%(names)s`` afterwards; a value that is a word itself is lazy.
     """
 
-    def __init__(self, message: str, **values: object) -> None:
+    def __init__(self, message: str | Promise, **values: object) -> None:
         with override("en"):
-            super().__init__(message % values if values else message)
+            super().__init__(str(message) % values if values else str(message))
         self.message = message
         self.values = values
 
@@ -21,7 +22,7 @@ class NotNow(Exception):
     def told(self) -> str:
         """Return it in the language of the request."""
         values = {name: told(value) if isinstance(value, Exception) else value for name, value in self.values.items()}
-        text = gettext(self.message) if self.message else ""
+        text = said(self.message) if isinstance(self.message, str) else str(self.message)
         return text % values if values else text
 
 
@@ -31,4 +32,9 @@ class Moved(NotNow):
 
 def told(error: Exception) -> str:
     """Return what an error says in the language of the request, as far as it can be said in it."""
-    return error.told if isinstance(error, NotNow) else str(error)
+    return error.told if isinstance(error, NotNow) else said(str(error))
+
+
+def said(text: str) -> str:
+    """Return a sentence in the language of the request; one that nobody has translated stays as it is."""
+    return gettext(text) if text else ""

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils.translation import gettext_lazy as _
+
 from prune.model.manifest import Descriptor, Manifest
 from prune.model.snapshot import V1Image
 from registryui.models import Image, Registry, SharedLayer, TagSighting
@@ -16,10 +18,10 @@ MOST_NAMED = 50
 MOST_TAGS = 1000
 
 KINDS = {
-    "image": "image",
-    "index": "multi-platform index",
-    "schema1": "image (schema 1)",
-    "v1": "V1 image",
+    "image": _("image"),
+    "index": _("multi-platform index"),
+    "schema1": _("image (schema 1)"),
+    "v1": _("V1 image"),
 }
 
 
@@ -111,7 +113,7 @@ def describe(registry: Registry, digest: str) -> Description | None:
     config = content.config
     return Description(
         image=image,
-        kind=KINDS.get(image.kind, image.kind),
+        kind=str(KINDS.get(image.kind, image.kind)),
         media_type=manifest.media_type if manifest else "",
         created=config.created if config else content.image.created if content.image else "",
         labels=config.labels if config else {},

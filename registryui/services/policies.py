@@ -37,7 +37,11 @@ def obeyed(rules: Rules, registry: Registry) -> Rules:
     try:
         return obeying(rules, parse_protection(registry.protection))
     except PolicyError as error:
-        raise NotNow(f"What {registry} protects cannot be read, so no policy is used there: {error}") from None
+        raise NotNow(
+            "What %(registry)s protects cannot be read, so no policy is used there: %(error)s",
+            registry=registry,
+            error=error,
+        ) from None
 
 
 def checked_globs(text: str) -> str:
@@ -77,7 +81,7 @@ def create(actor: User, title: str, registries: str, text: str, note: str = "") 
     globs = checked_globs(registries)
     rules = parse_policy(text)
     if Policy.objects.count() >= MOST_POLICIES:
-        raise NotNow(f"There are {MOST_POLICIES} policies; join some of them.")
+        raise NotNow("There are %(number)d policies; join some of them.", number=MOST_POLICIES)
     slug = base = slugify(title)[:40] or "policy"
     number = 2
     while Policy.objects.filter(slug=slug).exists():

@@ -74,7 +74,7 @@ def ask(actor: User, policy: Policy, registry: Registry) -> PolicyRun:
     if policy.active is None:
         raise NotNow("No version of this policy is active; activate one first.")
     if not policy.applies_to(registry.slug):
-        raise NotNow(f"This policy is not for {registry}.")
+        raise NotNow("This policy is not for %(registry)s.", registry=registry)
     if PolicyRun.objects.filter(policy=policy, registry=registry, state__in=["queued", "running"]).exists():
         raise NotNow("It is looking at this registry already.")
     run = _queue(policy, registry, asked_by=actor)
@@ -128,7 +128,7 @@ def _perform(run: PolicyRun) -> None:
     scans.perform(scan.pk)
     scan.refresh_from_db()
     if scan.state == Scan.State.FAILED:
-        raise NotNow(f"The registry could not be scanned, so nothing was decided: {scan.message}")
+        raise NotNow("The registry could not be scanned, so nothing was decided: %(why)s", why=scan.message)
     in_use.ask(registry)
     rules = policies.effective(run.version, registry)
     known, evaluation = _evaluated(registry, rules, confirmed=True)
@@ -156,7 +156,7 @@ def _evaluated(registry: Registry, rules: Rules, *, confirmed: bool = False) -> 
             told = told._replace(since=None)
     known = inventories.of_registry(registry, told)
     if known is None:
-        raise NotNow(f"{registry} was not scanned yet; scan it first.")
+        raise NotNow("%(registry)s was not scanned yet; scan it first.", registry=registry)
     return known, decide(known.inventory, rules, max(int(time.time()), known.newest))
 
 
@@ -174,8 +174,10 @@ def _made(
     )
     if len(plan.request.delete) > MOST_REFERENCES:
         raise NotNow(
-            f"It would propose {len(plan.request.delete)} things, more than the {MOST_REFERENCES} that people can "
-            "look at: narrow its scope, or let it begin with what is older."
+            "It would propose %(number)d things, more than the %(most)d that people can look at: narrow its scope, "
+            "or let it begin with what is older.",
+            number=len(plan.request.delete),
+            most=MOST_REFERENCES,
         )
     return Made(plan, known.scan_id)
 
@@ -242,7 +244,9 @@ def override(actor: User, run: PolicyRun, reason: str) -> Proposal:
         rules = policies.effective(locked.version, registry)
         known, evaluation = _evaluated(registry, rules)
         if other := sorted({trip.guard for trip in evaluation.tripped} - guards):
-            raise NotNow(f"By now {', '.join(other)} would trip as well; run the policy again and look anew.")
+            raise NotNow(
+                "By now %(guards)s would trip as well; run the policy again and look anew.", guards=", ".join(other)
+            )
         try:
             made = _made(known, registry, rules, evaluation, override=guards)
         except PruneError as error:

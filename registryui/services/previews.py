@@ -68,7 +68,7 @@ def preview(
     rules = parse_policy(text)
     known = inventories.of_registry(registry)
     if known is None:
-        raise NotNow(f"{registry} was not scanned yet; scan it first.")
+        raise NotNow("%(registry)s was not scanned yet; scan it first.", registry=registry)
     # The same for a minute, so that paging through the answer need not ask again; never before what is known.
     now = max(int(time.time()) // 60 * 60, known.newest)
     try:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils.functional import lazy
 
 from prune.model.errors import PruneError
 from prune.model.plan import Deletions, Plan, Request, read_plan
@@ -75,7 +76,9 @@ def of_policy(
             Proposal.objects.select_for_update(of=("self",)).select_related("registry", "plan").get(pk=waiting.pk)
         )
         if proposal.state not in Proposal.OPEN:
-            raise NotNow(f"Proposal #{proposal.pk} was decided at this very moment; run the policy again.")
+            raise NotNow(
+                "Proposal #%(number)d was decided at this very moment; run the policy again.", number=proposal.pk
+            )
         same = proposal.plan is not None and proposal.plan.digest == made.plan.digest()
         if same and proposal.policy_id == version.pk and proposal.state == Proposal.State.PROPOSED:
             return proposal
@@ -225,7 +228,9 @@ def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
     if not refs and not sweep:
         raise NotNow("Select at least one tag, image or repository.")
     if len(refs) > MOST_REFERENCES:
-        raise NotNow(f"A proposal may name {MOST_REFERENCES} things at most; propose whole repositories instead.")
+        raise NotNow(
+            "A proposal may name %(most)d things at most; propose whole repositories instead.", most=MOST_REFERENCES
+        )
     request = Request(tuple(sorted(set(refs))), sweep, registry.grace_hours * 3600)
     try:
         plan, scan_id = _made(registry, request)
@@ -233,7 +238,9 @@ def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
         raise NotNow(str(error)) from None
     if plan.is_empty():
         why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in plan.refused[:5])
-        raise NotNow(f"Nothing of this can go. {why}" if why else "There is nothing to delete.")
+        if why:
+            raise NotNow("Nothing of this can go. %(why)s", why=why)
+        raise NotNow("There is nothing to delete.")
     return Made(plan, scan_id)
 
 
@@ -285,6 +292,13 @@ def _record(actor: User | None, action: audit.Action, proposal: Proposal, reason
     )
 
 
+def _state_in_a_sentence(state: str) -> str:
+    return str(Proposal.State(state).label).lower()
+
+
+_lowered = lazy(_state_in_a_sentence, str)
+
+
 class _locked:  # reads as a verb: `with _locked(proposal, …)`
     """A transaction that holds the row of a proposal; two people who decide at once come one after the other."""
 
@@ -302,7 +316,9 @@ class _locked:  # reads as a verb: `with _locked(proposal, …)`
                 .get(pk=self.proposal.pk)
             )
             if locked.state not in self.states:
-                raise NotNow(f"This proposal is {locked.get_state_display().lower()}; that cannot be done any more.")
+                raise NotNow(
+                    "This proposal is %(state)s; that cannot be done any more.", state=_lowered(locked.state)
+                )
         except BaseException as error:
             self.atomic.__exit__(type(error), error, error.__traceback__)
             raise

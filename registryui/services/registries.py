@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from prune.model.errors import PruneError
 from prune.sources.base import Source
@@ -16,6 +17,7 @@ from registryui.models import Registry
 from registryui.services import audit, control, in_use
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
+from registryui.services.errors import said as translated
 from registryui.services.kinds import words_of
 
 #: Settings that say how a registry is held, and so how it is given back.
@@ -36,17 +38,23 @@ def check(registry: Registry) -> tuple[str, str, str]:
         opened = open_registry(registry, anew=True)
         what = words_of(opened.kind).name
         if isinstance(opened, DockerEngine):
-            return opened.name, opened.kind, f"{opened.name} can be reached: {opened.test()}."
+            said = _("%(name)s can be reached: %(what)s.") % {"name": opened.name, "what": opened.test()}
+            return opened.name, opened.kind, said
         if not isinstance(opened, RegistryV2 | RegistryV1):
-            return opened.name, opened.kind, f"{opened.name} can be read: {what}."
+            said = _("%(name)s can be read: %(what)s.") % {"name": opened.name, "what": what}
+            return opened.name, opened.kind, said
         found = opened.test()
     except PruneError as error:
         raise NotNow(str(error)) from None
     registry.server, registry.abilities = _seen(found)
-    lists = "lists its repositories" if found.catalog else "does not list its repositories, so name them"
-    cannot = [one.means for one in found.abilities if one.has is False and one.name in ("write", "delete")]
-    said = f"{opened.name} can be reached: {what}; it {lists}."
-    return opened.name, opened.kind, " ".join([said, *cannot])
+    if found.catalog:
+        said = _("%(name)s can be reached: %(what)s; it lists its repositories.")
+    else:
+        said = _("%(name)s can be reached: %(what)s; it does not list its repositories, so name them.")
+    cannot = [
+        translated(one.means) for one in found.abilities if one.has is False and one.name in ("write", "delete")
+    ]
+    return opened.name, opened.kind, " ".join([said % {"name": opened.name, "what": what}, *cannot])
 
 
 def see_abilities(registry: Registry, source: Source) -> None:
@@ -65,7 +73,7 @@ def check_control(registry: Registry) -> str:
     """Look whether a registry could be brought under control; return a sentence, raise ``NotNow`` with what is
     wrong. Nothing is touched."""
     try:
-        return f"{control.test(registry)} {control.test_cache(registry)}".strip()
+        return f"{translated(control.test(registry))} {translated(control.test_cache(registry))}".strip()
     except PruneError as error:
         raise NotNow(str(error)) from None
 

@@ -8,11 +8,11 @@ import msgspec
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
 from prune.plan.verification import DEPTHS, Depth
-from prune.plan.words import counted
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash, list_runs
@@ -49,7 +49,12 @@ def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
         # More are asked for by now, an account was closed, a standing approval revoked: back to the people.
         locked.state = Proposal.State.PROPOSED
         locked.save(update_fields=["state", "updated_at"])
-    raise NotNow(f"It needs {counted(short, 'more approval')} by now, and can be approved again.")
+    needs = ngettext_lazy(
+        "It needs %(number)d more approval by now, and can be approved again.",
+        "It needs %(number)d more approvals by now, and can be approved again.",
+        short,
+    )
+    raise NotNow(needs, number=short)
 
 
 def standing_word(registry: Registry) -> str:
@@ -82,12 +87,12 @@ def begin(actor: User, proposal: Proposal, statement: str, standing: StandingApp
 
 def restore(actor: User, run: Run) -> Run:
     """Queue the undoing of a cleanup."""
-    return _follow(actor, run, Run.Kind.RESTORE, "It cannot be undone: its trash is no longer there.")
+    return _follow(actor, run, Run.Kind.RESTORE, gettext_noop("It cannot be undone: its trash is no longer there."))
 
 
 def empty(actor: User, run: Run) -> Run:
     """Queue giving the bytes of a cleanup back for good."""
-    return _follow(actor, run, Run.Kind.EMPTY, "Its trash is no longer there.")
+    return _follow(actor, run, Run.Kind.EMPTY, gettext_noop("Its trash is no longer there."))
 
 
 def _follow(actor: User, run: Run, kind: Run.Kind, gone: str) -> Run:

@@ -47,8 +47,9 @@ def add(user: User, registry: Registry, chosen: Iterable[str]) -> None:
             Selected.objects.bulk_create(part, ignore_conflicts=True)
             if rows(user, registry).count() > MOST_REFERENCES:
                 raise NotNow(
-                    f"A proposal may name {MOST_REFERENCES:,} things at most. Narrow the filter, or select whole "
-                    "repositories instead."
+                    "A proposal may name %(most)s things at most. Narrow the filter, or select whole repositories "
+                    "instead.",
+                    most=f"{MOST_REFERENCES:,}",
                 )
 
 

@@ -3,13 +3,14 @@
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from prune.policy.faults import PolicyError
 from registryui.models import PolicyVersion, Registry, StandingApproval, StandingSignature
 from registryui.services import audit, policies
 from registryui.services.errors import NotNow
 
-OWN = "Nobody signs what they asked for or wrote themselves; ask a colleague."
+OWN = gettext_noop("Nobody signs what they asked for or wrote themselves; ask a colleague.")
 
 
 def ask(actor: User, version: PolicyVersion, registry: Registry, reason: str) -> StandingApproval:
@@ -17,7 +18,7 @@ def ask(actor: User, version: PolicyVersion, registry: Registry, reason: str) ->
     if not reason.strip():
         raise NotNow("Say why nobody needs to look at what this version proposes: it goes on the record.")
     if not version.policy.applies_to(registry.slug):
-        raise NotNow(f"This policy is not for {registry}.")
+        raise NotNow("This policy is not for %(registry)s.", registry=registry)
     digest = policies.effective(version, registry).digest()
     try:
         with transaction.atomic():
@@ -40,11 +41,11 @@ def sign(actor: User, standing: StandingApproval) -> None:
             if actor.pk in (locked.asked_by_id, locked.version.created_by_id):
                 raise NotNow(OWN)
             if why := stale(locked):
-                raise NotNow(why)
+                raise why
             StandingSignature.objects.create(standing=locked, user=actor, user_name=actor.get_username())
             _record(actor, audit.Action.STANDING_SIGNED, locked)
     except IntegrityError as error:
-        raise NotNow(OWN if "nobody signs" in str(error) else "You have signed it already.") from None
+        raise NotNow(OWN if "nobody signs" in str(error) else gettext_noop("You have signed it already.")) from None
 
 
 def revoke(actor: User, standing: StandingApproval, reason: str = "") -> None:
@@ -75,19 +76,23 @@ def missing(standing: StandingApproval) -> int:
     return max(0, standing.registry.required_approvals - standing.signatures.count())
 
 
-def stale(standing: StandingApproval) -> str:
-    """Return why it is about something else than what would be decided now; empty when it is not."""
+def stale(standing: StandingApproval) -> NotNow | None:
+    """Return why it is about something else than what would be decided now; ``None`` when it is not."""
     version, registry = standing.version, standing.registry
     if version.policy.active_id != version.pk:
-        return f"Version {version.number} is not the active one."
+        return NotNow("Version %(number)d is not the active one.", number=version.number)
     if not version.policy.applies_to(registry.slug):
-        return f"The policy is not for {registry} any more."
+        return NotNow("The policy is not for %(registry)s any more.", registry=registry)
     try:
         if policies.effective(version, registry).digest() != standing.digest:
-            return f"What {registry} protects has changed since it was asked for; ask for a new one."
-    except (NotNow, PolicyError) as error:
-        return str(error)
-    return ""
+            return NotNow(
+                "What %(registry)s protects has changed since it was asked for; ask for a new one.", registry=registry
+            )
+    except NotNow as error:
+        return error
+    except PolicyError as error:
+        return NotNow(str(error))
+    return None
 
 
 def _locked(standing: StandingApproval) -> StandingApproval:

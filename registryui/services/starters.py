@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 HEAD = "# Nothing goes unless a delete rule matches it and no protect or keep rule does. Order never matters.\n"
 
 
@@ -9,16 +12,16 @@ class Starter(NamedTuple):
     """A policy that a person can take and change."""
 
     slug: str
-    title: str
-    about: str
+    title: str | Promise
+    about: str | Promise
     text: str
 
 
 STARTERS = (
     Starter(
         "few",
-        "Keep the newest few",
-        "The ten newest images of each repository stay, latest and versions too.",
+        _("Keep the newest few"),
+        _("The ten newest images of each repository stay, latest and versions too."),
         HEAD
         + """protect:
   - {id: named, tag: 'latest|stable|v?\\d+\\.\\d+\\.\\d+'}
@@ -31,8 +34,8 @@ guards: {min_tags_left: 1, max_fraction: 0.5, max_count: 5000}
     ),
     Starter(
         "branches",
-        "Builds of branches and pull requests",
-        "Builds of pull requests go after two weeks, those of main stay ten deep, releases stay for good.",
+        _("Builds of branches and pull requests"),
+        _("Builds of pull requests go after two weeks, those of main stay ten deep, releases stay for good."),
         HEAD
         + """protect:
   - {id: releases, semver: {prerelease: exclude}}
@@ -48,8 +51,8 @@ guards: {min_tags_left: 1, max_fraction: 0.3, max_count: 5000}
     ),
     Starter(
         "releases",
-        "Releases, a few of each line",
-        "Of each minor version the three highest patches stay; pre-releases go after a month.",
+        _("Releases, a few of each line"),
+        _("Of each minor version the three highest patches stay; pre-releases go after a month."),
         HEAD
         + """protect:
   - {id: latest, tag: 'latest|stable'}
@@ -63,8 +66,8 @@ guards: {min_tags_left: 1, max_fraction: 0.3, max_count: 5000}
     ),
     Starter(
         "untagged",
-        "Only what lost its tag",
-        "Manifests without a tag go a week after they lost it; no tag ever goes.",
+        _("Only what lost its tag"),
+        _("Manifests without a tag go a week after they lost it; no tag ever goes."),
         HEAD
         + """delete:
   - {id: untagged, untagged: true, older_than: {age: 7d, by: untagged_at}}

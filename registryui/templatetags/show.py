@@ -10,17 +10,20 @@ from django import template
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
+from django.utils.functional import Promise
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from prune.drawing.bytes import human
 from prune.model.digest import short as shortened
 from registryui.models import Run
+from registryui.services.errors import said as translated
 from registryui.services.kinds import Words, words_of
 from registryui.words import counted_noun
+from registryui.words import worded as words_for
 
 register = template.Library()
 
@@ -58,9 +61,11 @@ def kind_words(kind: str) -> Words:
 
 
 @register.filter
-def told(text: str, values: Mapping[str, Any] | None = None) -> SafeString:
+def told(text: str | Promise, values: Mapping[str, Any] | None = None) -> SafeString:
     """Show a sentence: `code` and **what matters** in it are set off, and ``{names}`` replaced by ``values``."""
-    marked = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text)))
+    marked = re.sub(
+        r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub(r"`(.+?)`", r"<code>\1</code>", escape(str(text)))
+    )
     return format_html(marked, **(values or {"nothing": ""}))
 
 
@@ -128,6 +133,23 @@ def counted(number: int, nouns: str) -> str:
 def comma(number: int) -> str:
     """Show ``12,345``."""
     return number_format(number, force_grouping=True)
+
+
+@register.filter
+def worded(key: str) -> str:
+    """Show what is stored as a key, such as the outcome of something."""
+    return words_for(key)
+
+
+@register.filter
+def said(text: str) -> SafeString | str:
+    """Show a sentence that is stored, or comes from the engine, in the language of the page; one that has no
+    translation says that it is English."""
+    if not text:
+        return ""
+    shown = translated(text)
+    english = shown == text and not (get_language() or "en").startswith("en")
+    return format_html('<span lang="en">{}</span>', text) if english else shown
 
 
 @register.filter

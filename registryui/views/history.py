@@ -6,6 +6,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from registryui.models import AuditEntry, Registry
@@ -19,38 +21,38 @@ FIELDS = (
     "request_id", "data", "previous", "digest",
 )  # fmt: skip
 
-WORDS: dict[str, str] = {
-    audit.Action.REGISTRY_ADDED: "added the registry",
-    audit.Action.REGISTRY_CHANGED: "changed the registry",
-    audit.Action.REGISTRY_HELD: "kept pushes out of",
-    audit.Action.REGISTRY_BACK: "gave back",
-    audit.Action.REGISTRY_LOST: "could not give back",
-    audit.Action.REGISTRY_LOOKED_AFTER: "looked after",
-    audit.Action.EVENTS_TOKEN: "made a token for events of",
-    audit.Action.EVENTS_CHANGED: "changed what counts of events of",
-    audit.Action.EVENTS_ANEW: "relies anew on events of",
-    audit.Action.EVENTS_STOPPED: "no longer listens to events of",
-    audit.Action.SCAN_REQUESTED: "asked for a scan of",
-    audit.Action.PROPOSED: "proposed",
-    audit.Action.EDITED: "edited",
-    audit.Action.APPROVED: "approved",
-    audit.Action.REJECTED: "rejected",
-    audit.Action.WITHDRAWN: "withdrew",
-    audit.Action.STALE: "found stale",
-    audit.Action.RUN_QUEUED: "started",
-    audit.Action.RUN_FINISHED: "finished",
-    audit.Action.POLICY_WRITTEN: "wrote",
-    audit.Action.POLICY_ACTIVATED: "activated",
-    audit.Action.POLICY_PAUSED: "paused",
-    audit.Action.POLICY_CHANGED: "changed the policy",
-    audit.Action.POLICY_RAN: "looked with",
-    audit.Action.GUARD_OVERRIDDEN: "set a guard aside for",
-    audit.Action.GUARD_DISMISSED: "left alone",
-    audit.Action.STANDING_ASKED: "asked for a",
-    audit.Action.STANDING_SIGNED: "signed a",
-    audit.Action.STANDING_REVOKED: "revoked a",
-    audit.Action.LOGGED_IN: "logged in:",
-    audit.Action.LOGIN_FAILED: "refused a login",
+WORDS: dict[str, str | Promise] = {
+    audit.Action.REGISTRY_ADDED: _("added the registry"),
+    audit.Action.REGISTRY_CHANGED: _("changed the registry"),
+    audit.Action.REGISTRY_HELD: _("kept pushes out of"),
+    audit.Action.REGISTRY_BACK: _("gave back"),
+    audit.Action.REGISTRY_LOST: _("could not give back"),
+    audit.Action.REGISTRY_LOOKED_AFTER: _("looked after"),
+    audit.Action.EVENTS_TOKEN: _("made a token for events of"),
+    audit.Action.EVENTS_CHANGED: _("changed what counts of events of"),
+    audit.Action.EVENTS_ANEW: _("relies anew on events of"),
+    audit.Action.EVENTS_STOPPED: _("no longer listens to events of"),
+    audit.Action.SCAN_REQUESTED: _("asked for a scan of"),
+    audit.Action.PROPOSED: _("proposed"),
+    audit.Action.EDITED: _("edited"),
+    audit.Action.APPROVED: _("approved"),
+    audit.Action.REJECTED: _("rejected"),
+    audit.Action.WITHDRAWN: _("withdrew"),
+    audit.Action.STALE: _("found stale"),
+    audit.Action.RUN_QUEUED: _("started"),
+    audit.Action.RUN_FINISHED: _("finished"),
+    audit.Action.POLICY_WRITTEN: _("wrote"),
+    audit.Action.POLICY_ACTIVATED: _("activated"),
+    audit.Action.POLICY_PAUSED: _("paused"),
+    audit.Action.POLICY_CHANGED: _("changed the policy"),
+    audit.Action.POLICY_RAN: _("looked with"),
+    audit.Action.GUARD_OVERRIDDEN: _("set a guard aside for"),
+    audit.Action.GUARD_DISMISSED: _("left alone"),
+    audit.Action.STANDING_ASKED: _("asked for a"),
+    audit.Action.STANDING_SIGNED: _("signed a"),
+    audit.Action.STANDING_REVOKED: _("revoked a"),
+    audit.Action.LOGGED_IN: _("logged in:"),
+    audit.Action.LOGIN_FAILED: _("refused a login"),
 }
 
 

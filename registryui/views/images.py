@@ -8,7 +8,7 @@ from registryui.models import Image, ManifestSighting, Registry, TagSighting
 from registryui.permissions import VIEW, requires
 from registryui.services import comparison, contents, documents
 from registryui.services import images as service
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.views.registries import of_slug
 
 #: Tags and repositories named on the page of an image.
@@ -54,7 +54,7 @@ def _inside(registry: Registry, facts: service.Description) -> dict[str, object]
             return {"trouble": "An index only names images; each of them says for itself how it was built."}
         build = documents.build(registry, digest, facts.config)
     except NotNow as error:
-        return {"trouble": str(error)}
+        return {"trouble": told(error)}
     sizes = [layer.size for layer in facts.layers]
     steps = [
         {"step": step, "size": sizes[step.layer] if step.layer is not None and step.layer < len(sizes) else None}
@@ -75,5 +75,5 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
             found = [comparison.find(registry, text) for text in (left, right)]
             context["comparison"] = comparison.compare(registry, *found)
         except NotNow as error:
-            context["trouble"] = str(error)
+            context["trouble"] = told(error)
     return render(request, "compare.html", context)

@@ -3,7 +3,9 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
 
 from prune.model.errors import PruneError
 from prune.sources.stores.objects.address import OPTIONS, SCHEMES, Address, parse_address
@@ -12,16 +14,16 @@ ADDRESS = "address"
 #: Places that are said in one line, with what stands before it in a source.
 LINES = {ADDRESS: "", "oci": "oci:", "docker": "docker:"}
 PLACES = {
-    ADDRESS: "An address or a folder",
-    "oci": "An OCI image layout",
-    "docker": "A Docker Engine",
-    "s3": "A bucket: S3, or what speaks its language",
-    "gs": "A bucket: Google Cloud Storage",
-    "az": "A container: Azure Blob Storage",
+    ADDRESS: _("An address or a folder"),
+    "oci": _("An OCI image layout"),
+    "docker": _("A Docker Engine"),
+    "s3": _("A bucket: S3, or what speaks its language"),
+    "gs": _("A bucket: Google Cloud Storage"),
+    "az": _("A container: Azure Blob Storage"),
 }
 
 
-def _by_place(**words: str) -> str:
+def _by_place(**words: str | Promise) -> str:
     """Return a label that reads differently for each place; which one shows, the style sheet decides."""
     return format_html_join("", '<span class="at-{}">{}</span>', words.items())
 
@@ -29,15 +31,17 @@ def _by_place(**words: str) -> str:
 class PlaceForm(forms.Form):
     """The fields of a place. ``source`` is the model's; a bucket's own fields are put together into it."""
 
-    place = forms.ChoiceField(label="It is", choices=list(PLACES.items()), required=False)
-    bucket = forms.CharField(label=_by_place(s3="Bucket", gs="Bucket", az="Container"), required=False)
+    place = forms.ChoiceField(label=_("It is"), choices=list(PLACES.items()), required=False)
+    bucket = forms.CharField(required=False)
     folder = forms.CharField(
-        label="Prefix", required=False, help_text="The registry's rootdirectory; empty for the whole bucket."
+        label=_("Prefix"), required=False, help_text=_("The registry's rootdirectory; empty for the whole bucket.")
     )
     endpoint = forms.CharField(
-        label="Endpoint", required=False, help_text="https://HOST or http://HOST:PORT; empty for the cloud's own."
+        label=_("Endpoint"),
+        required=False,
+        help_text=_("https://HOST or http://HOST:PORT; empty for the cloud's own."),
     )
-    region = forms.CharField(label="Region", required=False, help_text="Like eu-central-1.")
+    region = forms.CharField(label=_("Region"), required=False, help_text=_("Like eu-central-1."))
 
     #: In the order in which they are shown; those that one kind of place does not have, the style sheet hides.
     shown = (
@@ -48,24 +52,29 @@ class PlaceForm(forms.Form):
     def fill(self, source: str) -> None:
         """Show a source in the fields of its place."""
         self.fields["source"].required = False  # it may come from the other fields
-        self.fields["source"].label = _by_place(address="Address", oci="Folder", docker="Engine")
+        self.fields["bucket"].label = _by_place(s3=_("Bucket"), gs=_("Bucket"), az=_("Container"))
+        self.fields["source"].label = _by_place(address=_("Address"), oci=_("Folder"), docker=_("Engine"))
         self.fields["source"].help_text = _by_place(
-            address="https://registry.example.com, https://registry.example.com/repository, or storage:/path",
-            oci="Of the worker's machine, with index.json and blobs in it, as skopeo and buildah write it.",
-            docker="unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. Whoever may speak "
-            "to an engine is master of its machine: the worker then is.",
+            address=_("https://registry.example.com, https://registry.example.com/repository, or storage:/path"),
+            oci=_("Of the worker's machine, with index.json and blobs in it, as skopeo and buildah write it."),
+            docker=_(
+                "unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. Whoever may speak "
+                "to an engine is master of its machine: the worker then is."
+            ),
         )
-        self.fields["username"].label = _by_place(address="User name", s3="Access key ID", az="Storage account")
+        self.fields["username"].label = _by_place(
+            address=_("User name"), s3=_("Access key ID"), az=_("Storage account")
+        )
         self.fields["new_password"].label = _by_place(
-            address="Password or token",
-            s3="Secret access key",
-            gs="Key of a service account (JSON)",
-            az="Account key or shared access signature",
+            address=_("Password or token"),
+            s3=_("Secret access key"),
+            gs=_("Key of a service account (JSON)"),
+            az=_("Account key or shared access signature"),
         )
         self.fields["new_password"].help_text = format_html(
             '{} <span class="at-bucket">{}</span>',
             self.fields["new_password"].help_text,
-            "A bucket at the cloud itself needs none where the worker's machine has a role that may use it.",
+            _("A bucket at the cloud itself needs none where the worker's machine has a role that may use it."),
         )
         for place, before in LINES.items():
             if before and source.startswith(before):
@@ -82,7 +91,7 @@ class PlaceForm(forms.Form):
         if scheme in LINES:
             line = cleaned.get("source") or ""
             if not line and scheme != "docker":
-                self.add_error("source", "Say where the registry is.")
+                self.add_error("source", _("Say where the registry is."))
             # Whoever writes the whole source means the same.
             cleaned["source"] = LINES[scheme] + line.removeprefix(LINES[scheme])
             return

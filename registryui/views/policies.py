@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from prune.policy.faults import PolicyError
@@ -22,7 +23,7 @@ from registryui.models import Policy, PolicyVersion, StandingApproval
 from registryui.permissions import VIEW, WRITE_POLICY, requires
 from registryui.services import policies as service
 from registryui.services import standing
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.services.starters import STARTERS
 from registryui.views.table import page_of
 from registryui.views.user import person
@@ -82,10 +83,10 @@ def _standing(policy: Policy, user: User) -> list[dict[str, Any]]:
         shown.append(
             {
                 "approval": one,
-                "stale": why,
+                "stale": told(why) if why is not None else "",
                 "missing": missing,
-                "guards": _guards(rules) if rules is not None else "unknown",
-                "may_sign": not why and user.pk not in {one.asked_by_id, one.version.created_by_id, *signed},
+                "guards": _guards(rules) if rules is not None else _("unknown"),
+                "may_sign": why is None and user.pk not in {one.asked_by_id, one.version.created_by_id, *signed},
             }
         )
     return shown
@@ -93,7 +94,7 @@ def _standing(policy: Policy, user: User) -> list[dict[str, Any]]:
 
 def _guards(rules: Rules) -> str:
     named = msgspec.to_builtins(rules.guards)
-    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None) or "none"
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None) or _("none")
 
 
 def _rules(version: PolicyVersion) -> Rules | None:
@@ -153,7 +154,7 @@ def _difference(old: PolicyVersion, new: PolicyVersion) -> list[tuple[str, str]]
 def activate(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Let a version be the one that counts."""
     chosen = _version(of_slug(slug), number)
-    said = f"Version {number} is active now."
+    said = _("Version %(number)d is active now.") % {"number": number}
     return act(request, slug, lambda: service.activate(person(request), chosen), said)
 
 
@@ -161,7 +162,7 @@ def activate(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @requires(WRITE_POLICY)
 def pause(request: HttpRequest, slug: str) -> HttpResponse:
     """Let nothing happen by itself."""
-    return act(request, slug, lambda: service.pause(person(request), of_slug(slug)), "The policy is paused.")
+    return act(request, slug, lambda: service.pause(person(request), of_slug(slug)), _("The policy is paused."))
 
 
 @require_POST
@@ -174,7 +175,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         request,
         slug,
         lambda: service.change(person(request), policy, title=title, registries=registries),
-        "Saved.",
+        _("Saved."),
     )
 
 
@@ -186,5 +187,5 @@ def act(request: HttpRequest, slug: str, do: Callable[[], object], said: str) ->
     except PermissionDenied:
         raise
     except (NotNow, PolicyError) as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     return redirect("policy", slug)

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from prune.model.errors import PruneError
@@ -15,7 +16,7 @@ from prune.policy.faults import Fault, PolicyError
 from registryui.models import Policy, Registry
 from registryui.permissions import WRITE_POLICY, requires
 from registryui.services import policies, previews
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.services.starters import STARTERS, Cases, written
 from registryui.views.policies import of_slug
 from registryui.views.table import PER_PAGE
@@ -25,31 +26,35 @@ from registryui.views.user import person
 MOST_FAULTS = 20
 
 LISTS = {
-    "goes": "Goes",
-    "stays": "Stays",
-    "doubt": "Stays in doubt",
-    "more": "More than now",
-    "fewer": "No longer",
+    "goes": _("Goes"),
+    "stays": _("Stays"),
+    "doubt": _("Stays in doubt"),
+    "more": _("More than now"),
+    "fewer": _("No longer"),
 }
 
 
 class CasesForm(forms.Form):
     """The common cases beside the text."""
 
-    repositories = forms.CharField(label="Repositories", initial="**", max_length=500, required=False)
-    latest = forms.BooleanField(label="Protect latest", initial=True, required=False)
-    in_use = forms.BooleanField(label="Protect what runs", initial=True, required=False)
-    newest = forms.IntegerField(label="Keep the newest … of each repository", min_value=1, initial=10, required=False)
-    newer = forms.IntegerField(label="Keep what is younger than … days", min_value=1, max_value=9999, required=False)
-    versions = forms.IntegerField(label="Keep the highest … of each minor version", min_value=1, required=False)
+    repositories = forms.CharField(label=_("Repositories"), initial="**", max_length=500, required=False)
+    latest = forms.BooleanField(label=_("Protect latest"), initial=True, required=False)
+    in_use = forms.BooleanField(label=_("Protect what runs"), initial=True, required=False)
+    newest = forms.IntegerField(
+        label=_("Keep the newest … of each repository"), min_value=1, initial=10, required=False
+    )
+    newer = forms.IntegerField(
+        label=_("Keep what is younger than … days"), min_value=1, max_value=9999, required=False
+    )
+    versions = forms.IntegerField(label=_("Keep the highest … of each minor version"), min_value=1, required=False)
     older = forms.IntegerField(
-        label="Delete tags older than … days", min_value=1, max_value=9999, initial=90, required=False
+        label=_("Delete tags older than … days"), min_value=1, max_value=9999, initial=90, required=False
     )
     untagged = forms.IntegerField(
-        label="Delete what is untagged for … days", min_value=1, max_value=9999, initial=7, required=False
+        label=_("Delete what is untagged for … days"), min_value=1, max_value=9999, initial=7, required=False
     )
-    cron = forms.CharField(label="Schedule (cron)", max_length=60, required=False)
-    tz = forms.CharField(label="on the clocks of", initial="UTC", max_length=60, required=False)
+    cron = forms.CharField(label=_("Schedule (cron)"), max_length=60, required=False)
+    tz = forms.CharField(label=_("on the clocks of"), initial="UTC", max_length=60, required=False)
 
     def cases(self) -> Cases:
         """Return what was filled in."""
@@ -62,7 +67,7 @@ def add(request: HttpRequest) -> HttpResponse:
     """A new policy, from nothing, a starter, or the common cases."""
     chosen = next((one for one in STARTERS if one.slug == request.GET.get("start")), None)
     filled = {
-        "title": chosen.title if chosen else "",
+        "title": str(chosen.title) if chosen else "",
         "registries": request.GET.get("registry", ""),
         "text": chosen.text if chosen else written(Cases(newest=10, older=90, untagged=7)),
     }
@@ -97,7 +102,7 @@ def _edit(request: HttpRequest, policy: Policy | None, filled: dict[str, str]) -
             except PolicyError as error:
                 faults = error.faults
             except NotNow as error:
-                messages.error(request, str(error))
+                messages.error(request, told(error))
     context = {
         "policy": policy,
         **filled,
@@ -118,7 +123,8 @@ def _save(request: HttpRequest, policy: Policy | None, filled: dict[str, str], *
         version = policies.write(actor, policy, filled["text"], note)
     if activate:
         policies.activate(actor, version)
-    messages.success(request, f"Version {version.number} is {'active now' if activate else 'saved'}.")
+    said = _("Version %(number)d is active now.") if activate else _("Version %(number)d is saved.")
+    messages.success(request, said % {"number": version.number})
     return redirect("policy", version.policy.slug)
 
 
@@ -157,7 +163,7 @@ def _previewed(
     except PolicyError as error:
         return {**context, "faults": error.faults[:MOST_FAULTS], "faults_more": len(error.faults) - MOST_FAULTS}
     except NotNow as error:
-        return {**context, "trouble": str(error)}
+        return {**context, "trouble": told(error)}
     return {**context, "preview": found, **_listed(request, found)}
 
 

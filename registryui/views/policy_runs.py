@@ -3,13 +3,14 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import PolicyRun, Registry, StandingApproval
 from registryui.permissions import APPROVE, PROPOSE, VIEW, requires
 from registryui.services import policy_runs as service
 from registryui.services import standing
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.views.policies import act, of_slug
 from registryui.views.user import person
 
@@ -40,9 +41,9 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         proposal = service.override(person(request), of_number(pk), request.POST.get("reason", ""))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect("policy-run", pk)
-    messages.success(request, "The guard is set aside for this proposal, which somebody else has to approve.")
+    messages.success(request, _("The guard is set aside for this proposal, which somebody else has to approve."))
     return redirect("proposal", proposal.pk)
 
 
@@ -53,7 +54,7 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         service.dismiss(person(request), of_number(pk), request.POST.get("reason", ""))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     return redirect("policy-run", pk)
 
 
@@ -65,7 +66,7 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         run = service.ask(person(request), policy, _registry(request))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect("policy", slug)
     return redirect("policy-run", run.pk)
 
@@ -81,7 +82,7 @@ def ask_standing(request: HttpRequest, slug: str) -> HttpResponse:
             raise NotNow("No version of this policy is active; activate one first.")
         standing.ask(person(request), policy.active, _registry(request), request.POST.get("reason", ""))
 
-    return act(request, slug, do, "Asked for; it counts once somebody else has signed it.")
+    return act(request, slug, do, _("Asked for; it counts once somebody else has signed it."))
 
 
 @require_POST
@@ -89,7 +90,7 @@ def ask_standing(request: HttpRequest, slug: str) -> HttpResponse:
 def sign_standing(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign a standing approval."""
     found = _standing(pk)
-    return act(request, found.version.policy.slug, lambda: standing.sign(person(request), found), "Signed.")
+    return act(request, found.version.policy.slug, lambda: standing.sign(person(request), found), _("Signed."))
 
 
 @require_POST

@@ -7,21 +7,23 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from prune.model.digest import short
 from prune.model.plan import Plan
-from prune.plan.words import listed
 from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
 from registryui.services import approvals, control, runs, selection
 from registryui.services import proposals as service
-from registryui.services.errors import Moved, NotNow
+from registryui.services.errors import Moved, NotNow, said, told
 from registryui.views import review
 from registryui.views.registries import of_slug
 from registryui.views.selection import back
 from registryui.views.table import PER_PAGE
 from registryui.views.user import person
+from registryui.words import listed
 
 #: Items shown of each list on the page; the plan's file has them all.
 MOST_SHOWN = 300
@@ -64,14 +66,14 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
                 selection.clear(person(request), registry)
             return redirect("proposal", proposal.pk)
     except Moved as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect(back(request, slug))
     try:
         plan, drawn = service.preview(registry, refs, sweep=sweep)
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect(back(request, slug))
     context = {
         "registry": registry,
@@ -103,13 +105,13 @@ def shown(plan: Plan) -> dict[str, Any]:
     """Return what the page lists of a plan, cut where it would be too long, with the counts of all."""
     delete = plan.delete
     kinds = (
-        ("Tags", [(f"{tag.repository}:{tag.tag}", tag.digest, None) for tag in delete.tags]),
-        ("Manifests", [(item.repository, item.digest, None) for item in delete.manifests]),
-        ("Images", [("", image.id, image.size) for image in delete.images]),
-        ("Blobs", [("", blob.digest, blob.size) for blob in delete.blobs]),
-        ("Uploads", [(f"{upload.repository}", upload.id, upload.size) for upload in delete.uploads]),
-        ("Layer links", [(link.repository, link.digest, None) for link in delete.layer_links]),
-        ("Whole repositories", [(name, "", None) for name in delete.repositories]),
+        (_("Tags"), [(f"{tag.repository}:{tag.tag}", tag.digest, None) for tag in delete.tags]),
+        (_("Manifests"), [(item.repository, item.digest, None) for item in delete.manifests]),
+        (_("Images"), [("", image.id, image.size) for image in delete.images]),
+        (_("Blobs"), [("", blob.digest, blob.size) for blob in delete.blobs]),
+        (_("Uploads"), [(f"{upload.repository}", upload.id, upload.size) for upload in delete.uploads]),
+        (_("Layer links"), [(link.repository, link.digest, None) for link in delete.layer_links]),
+        (_("Whole repositories"), [(name, "", None) for name in delete.repositories]),
     )
     return {
         "plan": plan,
@@ -132,7 +134,10 @@ def _because(plan: Plan) -> str:
     for kept in plan.keep:
         name = kept.id or kept.digest
         if name in asked and name is not None:
-            return f"image {short(name)} stays: {'; '.join(kept.reasons)}"
+            return _("image %(name)s stays: %(why)s") % {
+                "name": short(name),
+                "why": "; ".join(map(said, kept.reasons)),
+            }
     return ""
 
 
@@ -142,7 +147,7 @@ def _leaving(plan: Plan) -> str:
     names += [short(digest) for digest in sorted({item.digest for item in plan.delete.manifests})]
     if not names:
         return ""
-    return f"{listed(names)} {'goes' if len(names) == 1 else 'go'}."
+    return ngettext("%(names)s goes.", "%(names)s go.", len(names)) % {"names": listed(names)}
 
 
 def of_number(pk: int) -> Proposal:
@@ -194,9 +199,9 @@ def _act(request: HttpRequest, pk: int, do: Callable[[Proposal], object]) -> Htt
     try:
         do(proposal)
     except Moved as error:
-        return _page(request, of_number(pk), status=409, notice=str(error))
+        return _page(request, of_number(pk), status=409, notice=told(error))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     return redirect("proposal", pk)
 
 
@@ -270,7 +275,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         started = runs.start(person(request), proposal, request.POST.get("stopped", ""))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect("proposal", pk)
     return redirect("run", started.pk)
 

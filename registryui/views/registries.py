@@ -8,13 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Registry, Repository, Scan
 from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
 from registryui.services import control, events, in_use, policies, scans, selection
 from registryui.services import registries as service
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.views.registry_form import RegistryForm
 from registryui.views.table import Column, Table, page_of
 from registryui.views.user import person
@@ -68,7 +70,11 @@ REPOSITORY_COLUMNS = {
 
 
 REPOSITORY_FILTERS = {"incomplete": Q(complete=False), "untagged": Q(untagged__gt=0), "empty": Q(tags=0)}
-REPOSITORY_CHOICES = {"incomplete": "incomplete", "untagged": "with untagged manifests", "empty": "without tags"}
+REPOSITORY_CHOICES = {
+    "incomplete": _("incomplete"),
+    "untagged": _("with untagged manifests"),
+    "empty": _("without tags"),
+}
 #: Namespaces offered to choose from; with more than this the search is the quicker way.
 MOST_NAMESPACES = 200
 
@@ -163,25 +169,25 @@ def looked_after(request: HttpRequest, slug: str) -> HttpResponse:
     """Say that a registry which did not come back runs as it should."""
     try:
         control.looked_after(person(request), of_slug(slug))
-        messages.success(request, "It is on the record that this registry runs as it should.")
+        messages.success(request, _("It is on the record that this registry runs as it should."))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     return redirect("registry", slug)
 
 
 @requires(MANAGE)
 def add(request: HttpRequest) -> HttpResponse:
     """Add a registry."""
-    return _edit(request, Registry(), "Add a registry")
+    return _edit(request, Registry(), _("Add a registry"))
 
 
 @requires(MANAGE)
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
     """Change a registry."""
-    return _edit(request, of_slug(slug), "Change this registry")
+    return _edit(request, of_slug(slug), _("Change this registry"))
 
 
-def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
+def _edit(request: HttpRequest, registry: Registry, title: str | Promise) -> HttpResponse:
     new = registry.pk is None
     form = RegistryForm(request.POST or None, instance=registry)
     if request.method == "POST" and form.is_valid():
@@ -197,7 +203,7 @@ def _edit(request: HttpRequest, registry: Registry, title: str) -> HttpResponse:
                 scans.request(actor, saved)
                 return redirect("registry", saved.slug)
         except NotNow as error:
-            form.add_error("source", str(error))
+            form.add_error("source", told(error))
     return render(
         request, "registry_form.html", {"form": form, "title": title, "registry": None if new else registry}
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from prune.model.errors import PruneError
 from prune.policy.protection import parse_protection
@@ -14,6 +15,7 @@ from registryui.models import Registry
 from registryui.secrets import encrypt
 from registryui.services import control
 from registryui.services import registries as service
+from registryui.services.errors import told
 from registryui.views.place import PlaceForm
 
 #: Settings for a registry's API, besides those of its place.
@@ -26,25 +28,25 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
     """A registry as its operator describes it. The password is only ever written."""
 
     new_password = forms.CharField(
-        label="Password or token",
+        label=_("Password or token"),
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Kept encrypted and never shown. Leave it empty to keep the one that is there.",
+        help_text=_("Kept encrypted and never shown. Leave it empty to keep the one that is there."),
     )
 
     new_client_key = forms.CharField(
-        label="Key of the client certificate",
+        label=_("Key of the client certificate"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "code"}),
-        help_text="In PEM, without a password. Kept encrypted and never shown; empty keeps the one that is there.",
+        help_text=_("In PEM, without a password. Kept encrypted and never shown; empty keeps the one that is there."),
     )
     new_cache_password = forms.CharField(
-        label="Password of Redis",
+        label=_("Password of Redis"),
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Kept encrypted and never shown. Leave it empty to keep the one that is there.",
+        help_text=_("Kept encrypted and never shown. Leave it empty to keep the one that is there."),
     )
 
     class Meta:
@@ -94,55 +96,71 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "username": forms.TextInput(attrs={"autocomplete": "off"}),
         }
         labels = {
-            "slug": "Short name",
-            "source": "Address",
-            "pull_name": "Name in docker pull",
-            "username": "User name",
-            "token_realm": "Token server on another host",
-            "ca_certificate": "CA certificate",
-            "client_certificate": "Client certificate",
-            "chosen_repositories": "Repositories",
-            "allowed_hosts": "Other hosts with its content",
-            "concurrency": "Requests at a time",
-            "protection": "Protected from every policy",
-            "in_use_places": "What runs here is asked of",
-            "control": "While things move",
-            "control_statement": "Why nobody can push or pull",
-            "control_container": "Container",
-            "control_mode": "It is",
-            "control_engine": "Docker Engine",
-            "control_url": "Where the registry answers",
-            "control_commands": "Commands",
-            "registry_collects": "The registry's own garbage collection removes the blobs",
-            "window_minutes": "Longest time (minutes)",
-            "cache_url": "Its cache in Redis",
-            "run_on_approval": "Start when approved",
-            "required_approvals": "Approvals needed",
-            "grace_hours": "Grace (hours)",
-            "trash_days": "Undo possible for (days)",
-            "verify_depth": "Verification after a cleanup",
+            "slug": _("Short name"),
+            "source": _("Address"),
+            "pull_name": _("Name in docker pull"),
+            "username": _("User name"),
+            "token_realm": _("Token server on another host"),
+            "ca_certificate": _("CA certificate"),
+            "client_certificate": _("Client certificate"),
+            "chosen_repositories": _("Repositories"),
+            "allowed_hosts": _("Other hosts with its content"),
+            "concurrency": _("Requests at a time"),
+            "protection": _("Protected from every policy"),
+            "in_use_places": _("What runs here is asked of"),
+            "control": _("While things move"),
+            "control_statement": _("Why nobody can push or pull"),
+            "control_container": _("Container"),
+            "control_mode": _("It is"),
+            "control_engine": _("Docker Engine"),
+            "control_url": _("Where the registry answers"),
+            "control_commands": _("Commands"),
+            "registry_collects": _("The registry's own garbage collection removes the blobs"),
+            "window_minutes": _("Longest time (minutes)"),
+            "cache_url": _("Its cache in Redis"),
+            "run_on_approval": _("Start when approved"),
+            "required_approvals": _("Approvals needed"),
+            "grace_hours": _("Grace (hours)"),
+            "trash_days": _("Undo possible for (days)"),
+            "verify_depth": _("Verification after a cleanup"),
         }
         help_texts = {
-            "protection": "YAML: protect: [{tag: latest}, {in_use: true}]. Rules as in a policy; all obey it.",
-            "in_use_places": "One a line: docker: or docker:tcp://HOST:PORT, kubernetes: or kubernetes:https://HOST. "
-            "What cannot be asked, or was long ago, is taken as in use by rules with in_use.",
-            "slug": "Used in addresses.",
-            "username": "Or <token>, when what follows is an identity token.",
-            "run_on_approval": "Otherwise an admin starts each cleanup.",
-            "control_statement": "Stands for every run; goes on the record. Empty: whoever starts one says it then.",
-            "control_container": "Its name, or a label of it: label=KEY or label=KEY=VALUE.",
-            "control_engine": "unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. "
-            "Whoever may speak to an engine is master of its machine: the worker then is.",
-            "control_url": "http(s)://HOST[:PORT], where a push is tried. A container is found without it if its own "
-            "addresses can be reached.",
-            "control_commands": "YAML: stop: [program, argument, …], start: […], and if you like check: […] (exit "
-            "code 0 when nobody can push) and seconds: 60. No shell reads them; they run as the worker does.",
-            "cache_url": "redis://[USER@]HOST[:PORT][/NUMBER], if the registry keeps one: what it knows of blobs is "
-            "cleared before it comes back.",
-            "registry_collects": "It is tried first, and not run when it would remove anything besides the plan. "
-            "What it removed cannot be brought back. Otherwise blobs go to the trash, and can be.",
-            "window_minutes": "After it the cleanup pauses, the registry comes back, and the cleanup can be gone on "
-            "with another time.",
+            "protection": _("YAML: protect: [{tag: latest}, {in_use: true}]. Rules as in a policy; all obey it."),
+            "in_use_places": _(
+                "One a line: docker: or docker:tcp://HOST:PORT, kubernetes: or kubernetes:https://HOST. "
+                "What cannot be asked, or was long ago, is taken as in use by rules with in_use."
+            ),
+            "slug": _("Used in addresses."),
+            "username": _("Or <token>, when what follows is an identity token."),
+            "run_on_approval": _("Otherwise an admin starts each cleanup."),
+            "control_statement": _(
+                "Stands for every run; goes on the record. Empty: whoever starts one says it then."
+            ),
+            "control_container": _("Its name, or a label of it: label=KEY or label=KEY=VALUE."),
+            "control_engine": _(
+                "unix:///path or tcp://HOST:PORT; empty for the engine of the worker's machine. "
+                "Whoever may speak to an engine is master of its machine: the worker then is."
+            ),
+            "control_url": _(
+                "http(s)://HOST[:PORT], where a push is tried. A container is found without it if its own "
+                "addresses can be reached."
+            ),
+            "control_commands": _(
+                "YAML: stop: [program, argument, …], start: […], and if you like check: […] (exit "
+                "code 0 when nobody can push) and seconds: 60. No shell reads them; they run as the worker does."
+            ),
+            "cache_url": _(
+                "redis://[USER@]HOST[:PORT][/NUMBER], if the registry keeps one: what it knows of blobs is "
+                "cleared before it comes back."
+            ),
+            "registry_collects": _(
+                "It is tried first, and not run when it would remove anything besides the plan. "
+                "What it removed cannot be brought back. Otherwise blobs go to the trash, and can be."
+            ),
+            "window_minutes": _(
+                "After it the cleanup pauses, the registry comes back, and the cleanup can be gone on "
+                "with another time."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +170,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             self.fields[name].required = False  # left out it is the default
         if not settings.ALLOW_COMMANDS and self.instance.control != Registry.Control.COMMAND:
             choices = [choice for choice in Registry.Control.choices if choice[0] != Registry.Control.COMMAND]
-            self.fields["control"] = forms.ChoiceField(choices=choices, required=False, label="While things move")
+            self.fields["control"] = forms.ChoiceField(choices=choices, required=False, label=_("While things move"))
 
     def general(self) -> list[forms.BoundField]:
         """Return the fields that are about neither names nor the place nor its API nor control."""
@@ -182,7 +200,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             if text.strip():
                 parse_protection(text)
         except PruneError as error:
-            raise forms.ValidationError(str(error)) from None
+            raise forms.ValidationError(told(error)) from None
         return text
 
     def clean_in_use_places(self) -> str:
@@ -192,7 +210,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             try:
                 open_in_use(place)
             except PruneError as error:
-                raise forms.ValidationError(str(error)) from None
+                raise forms.ValidationError(told(error)) from None
         return "\n".join(places)
 
     def clean(self) -> dict[str, Any]:
@@ -204,11 +222,11 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         try:
             control.control_of(chosen)
         except PruneError as error:
-            self.add_error(field.get(chosen.control, "control"), str(error))
+            self.add_error(field.get(chosen.control, "control"), told(error))
         try:
             control.cache_of(Registry(cache_url=cleaned.get("cache_url") or ""))
         except PruneError as error:
-            self.add_error("cache_url", str(error))
+            self.add_error("cache_url", told(error))
         return cleaned
 
     def clean_chosen_repositories(self) -> str:
@@ -216,7 +234,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         try:
             parse_repositories(self.cleaned_data["chosen_repositories"])
         except PruneError as error:
-            raise forms.ValidationError(str(error)) from None
+            raise forms.ValidationError(told(error)) from None
         return str(self.cleaned_data["chosen_repositories"])
 
     def clean_concurrency(self) -> int:

@@ -4,7 +4,8 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from registryui.models import ManifestSighting, Registry, Repository, TagSighting
@@ -14,7 +15,7 @@ from registryui.views import graphs
 from registryui.views.registries import of_slug, ticks
 from registryui.views.table import Column, Table, page_of, searched
 
-TABS = {"tags": "Tags", "graph": "Graph", "untagged": "Untagged", "history": "History"}
+TABS = {"tags": _("Tags"), "graph": _("Graph"), "untagged": _("Untagged"), "history": _("History")}
 
 TAG_COLUMNS = {
     "tag": Column("tag", "Tag"),
@@ -31,7 +32,12 @@ TAG_FILTERS = {
     "index": Q(image__kind="index"),
     "base": Q(image__dependents__gt=0),
 }
-TAG_CHOICES = {"signed": "signed", "unsigned": "not signed", "index": "several platforms", "base": "a base of others"}
+TAG_CHOICES = {
+    "signed": _("signed"),
+    "unsigned": _("not signed"),
+    "index": _("several platforms"),
+    "base": _("a base of others"),
+}
 
 UNTAGGED_COLUMNS = {
     "digest": Column("digest", "Manifest"),
@@ -44,7 +50,7 @@ UNTAGGED_COLUMNS = {
 
 
 UNTAGGED_FILTERS = {"member": ~Q(image__inside=""), "attached": ~Q(image__subject="")}
-UNTAGGED_CHOICES = {"member": "part of an index", "attached": "attached to another"}
+UNTAGGED_CHOICES = {"member": _("part of an index"), "attached": _("attached to another")}
 
 
 def of_name(registry: Registry, name: str) -> Repository:
@@ -83,7 +89,7 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
             view = graphs.view_of(request)
             drawn = diagrams.of_repository(registry, name, view)
             file = reverse("repository", args=[slug, name]) + "graph"
-            title = _("Image graph of %(name)s") % {"name": name}
+            title = gettext("Image graph of %(name)s") % {"name": name}
             context |= graphs.context_of(request, registry, drawn, view, title, file)
         case "history":
             context |= _timeline(request, repository)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from registryui.models import Comment, PlanItem, Proposal
@@ -35,12 +36,12 @@ FILTERS = {
     "swept": Q(cause="swept"),
 }
 CHOICES = {
-    "outliers": "what stands out",
-    "tags": "tags",
-    "manifests": "manifests and images",
-    "asked": "asked for",
-    "follows": "held by nothing else then",
-    "swept": "referenced by nothing",
+    "outliers": _("what stands out"),
+    "tags": _("tags"),
+    "manifests": _("manifests and images"),
+    "asked": _("asked for"),
+    "follows": _("held by nothing else then"),
+    "swept": _("referenced by nothing"),
 }
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from registryui.models import Run
 from registryui.permissions import EMPTY_TRASH, RESTORE, VIEW, requires
 from registryui.services import runs as service
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.views.table import PER_PAGE
 from registryui.views.user import person
 
@@ -47,7 +47,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         return redirect("run", service.restore(person(request), of_number(pk)).pk)
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect("run", pk)
 
 
@@ -58,7 +58,7 @@ def empty(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         return redirect("run", service.empty(person(request), of_number(pk)).pk)
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return redirect("run", pk)
 
 

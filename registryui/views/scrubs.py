@@ -4,26 +4,27 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Scrub
 from registryui.permissions import SCRUB, VIEW, requires
 from registryui.services import scrubs as service
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.views.registries import of_slug
 from registryui.views.table import PER_PAGE
 from registryui.views.user import person
 
 #: What each kind of fault means, for people.
 KINDS = {
-    "missing-blob": "is missing",
-    "wrong-digest": "is not what it says it is",
-    "wrong-size": "has another size than said",
-    "broken-tag": "tag leads nowhere",
-    "broken-index": "index without its images",
-    "broken-link": "is held and cannot be served",
-    "unreadable": "could not be read",
-    "orphaned-upload": "upload left over",
+    "missing-blob": _("is missing"),
+    "wrong-digest": _("is not what it says it is"),
+    "wrong-size": _("has another size than said"),
+    "broken-tag": _("tag leads nowhere"),
+    "broken-index": _("index without its images"),
+    "broken-link": _("is held and cannot be served"),
+    "unreadable": _("could not be read"),
+    "orphaned-upload": _("upload left over"),
 }
 
 
@@ -59,7 +60,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         service.request(person(request), of_slug(slug), request.POST.get("depth", ""))
     except NotNow as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     return redirect("scrub", slug)
 
 

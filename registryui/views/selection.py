@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from registryui.models import Registry
 from registryui.permissions import PROPOSE, requires
 from registryui.services import selection as service
-from registryui.services.errors import NotNow
+from registryui.services.errors import NotNow, told
 from registryui.services.proposals import MOST_REFERENCES
 from registryui.views.registries import of_slug, repositories_table
 from registryui.views.repositories import of_name, rows_table
@@ -28,7 +28,7 @@ def selection(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             _change(request, registry)
         except NotNow as error:
-            messages.error(request, str(error))
+            messages.error(request, told(error))
         if request.headers.get("HX-Request") == "true":
             context = {"registry": registry, "selected": service.rows(user, registry).count()}
             return render(request, "_selected.html", context)

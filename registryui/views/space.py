@@ -8,6 +8,7 @@ from django.db.models import F, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from prune.drawing.treemap import treemap
@@ -107,9 +108,9 @@ def _areas(space: SpacePicture, rows: QuerySet[Repository]) -> list[Area]:
     rest = rows.aggregate(all=Sum("bytes_exclusive"))["all"] or 0
     rest -= sum(area.size for area in areas)
     if rest > 0:
-        areas.append(Area("all other repositories", rest, "rest"))
-    areas.append(Area("shared by several repositories", space.shared, "shared"))
-    areas.append(Area("needed by nothing", space.unreferenced or 0, "loose"))
+        areas.append(Area(_("all other repositories"), rest, "rest"))
+    areas.append(Area(_("shared by several repositories"), space.shared, "shared"))
+    areas.append(Area(_("needed by nothing"), space.unreferenced or 0, "loose"))
     return areas
 
 

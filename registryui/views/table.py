@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from django.core.paginator import Page, Paginator
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 PER_PAGE = 50
 
 
 class Column(NamedTuple):
-    """A column that can be sorted by."""
+    """A column that can be sorted by. Its title is English here, and translated where it is shown."""
 
     name: str
     title: str
@@ -87,7 +88,7 @@ class Table:
             following = f"-{key}" if up or (column.number and not down) else key
             shown.append(
                 {
-                    "title": column.title,
+                    "title": gettext(column.title),
                     "sort": following,
                     "number": column.number,
                     "aria": "ascending" if up else "descending" if down else "none",
