@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.functional import lazy
+from django.utils.translation import override
 
 from prune.model.errors import PruneError
 from prune.model.plan import Deletions, Plan, Request, read_plan
@@ -260,7 +261,8 @@ def _made(registry: Registry, request: Request) -> tuple[Plan, int]:
 
 def _attach(proposal: Proposal, made: Made, actor: User) -> None:
     plan = made.plan
-    drawn = diagrams.of_plan(proposal.registry, plan)
+    with override("en"):  # it is kept, for readers of every language
+        drawn = diagrams.of_plan(proposal.registry, plan)
     items = sum(len(getattr(plan.delete, field)) for field in Deletions.__struct_fields__)
     proposal.plan = PlanRecord.objects.create(
         proposal=proposal,

@@ -45,7 +45,9 @@ def sign(actor: User, standing: StandingApproval) -> None:
             StandingSignature.objects.create(standing=locked, user=actor, user_name=actor.get_username())
             _record(actor, audit.Action.STANDING_SIGNED, locked)
     except IntegrityError as error:
-        raise NotNow(OWN if "nobody signs" in str(error) else gettext_noop("You have signed it already.")) from None
+        if "nobody signs" in str(error):
+            raise NotNow(OWN) from None
+        raise NotNow("You have signed it already.") from None
 
 
 def revoke(actor: User, standing: StandingApproval, reason: str = "") -> None:
