@@ -49,8 +49,11 @@ def fill() -> dict[str, object]:
     """Make it all, and return what the addresses need."""
     from django.contrib.auth.models import User
 
+    from prune.sources.registry_v2.notifications import Event
     from registryui.models import PolicyRun, Registry, Run, Scan, Scrub
     from registryui.services import (
+        events,
+        listening,
         policies,
         policy_runs,
         proposals,
@@ -104,6 +107,8 @@ def fill() -> dict[str, object]:
     cron = "schedule: {cron: '0 3 * * *', tz: UTC}\n"
     second = policies.write(who["proposer"], policy, OLD.replace("0-3", "0-2") + LOOSE + cron, "a closer look")
     standing.ask(who["approver"], second, demo, "Builds of old versions come back from source.")
+    told, _ = listening.begin(who["admin"], demo)
+    events.keep(told, [Event("one", "pull", "1", "shop/web", f"sha256:{'1' * 64}", "1.2", "docker/27.3")])
     selection.add(who["admin"], demo, ["shop/web:1.2", "shop/web:1.3"])
     scrubbed = [ended(Scrub, scrubs.request(who["approver"], one, "full").pk) for one in (demo, large)]
     assert [one.verdict for one in scrubbed] == ["good", "bad"]

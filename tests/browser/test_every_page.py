@@ -30,6 +30,7 @@ PAGES = {
     "registry-edit": ("admin", "/r/demo/change/"),
     "registry-events": ("admin", "/r/demo/events/"),
     "registry-events-viewer": ("viewer", "/r/demo/events/"),
+    "registry-events-none": ("admin", "/r/seed/events/"),
     "repository": ("proposer", "/r/demo/repositories/shop/web/"),
     "repository-viewer": ("viewer", "/r/demo/repositories/shop/api/"),
     "repository-graph": ("viewer", "/r/demo/repositories/shop/web/?tab=graph"),

@@ -13,7 +13,10 @@ from registryui.models import HeardEvent, Listening, Pull, Push, Registry
 from registryui.services import events, heard, inventories, listening, policies, policy_runs, proposals
 from registryui.services.errors import NotNow
 from registryui.views import events as view
+from tests import servers
+from tests.layouts import Layout
 from tests.plan.snapshots import digest
+from tests.web.conftest import watched
 
 pytestmark = pytest.mark.django_db
 
@@ -367,6 +370,37 @@ def test_a_policy_lets_go_what_was_pulled_long_ago_and_nothing_when_something_wa
 
     pull(second, instance="restarted")
     assert outcome().state == "nothing"
+
+
+@pytest.mark.real
+def test_a_registry_that_does_not_tell_of_what_we_ask_is_not_believed(people, tmp_path):
+    with servers.registry(tmp_path / "store", tmp_path) as server:
+        layout = Layout(tmp_path / "layout")
+        layout.image(layout.layer("a"), tag="a")
+        servers.push(layout, "a", server, "team/app:a")
+        silent = watched(f"http://{server.host}", "silent")
+        assert not listening.confirm(silent)
+        listening.begin(people["admin"], silent)
+        assert not listening.confirm(silent)
+        Listening.objects.update(since=timezone.now(), last_at=timezone.now())
+        assert not listening.confirm(silent, patience=0.3)
+        server.stop()
+        assert not listening.confirm(silent, patience=0.3)
+    # What is read from its storage cannot be asked: it is believed for as long as the silence may last.
+    silent.kind = "storage-v2"
+    assert listening.confirm(silent)
+
+
+def test_who_was_not_heard_of_for_an_hour_is_asked_once(teller, hub):
+    type(hub).objects.update(kind="registry-v2")
+    teller.tell(event())
+    assert listening.look() == 0
+    teller.later(minutes=61)
+    assert listening.look() == 1
+    assert listening.look() == 0
+    type(hub).objects.update(kind="storage-v2")
+    Listening.objects.update(asked_at=None)
+    assert listening.look() == 0
 
 
 def test_pages(teller, client_of, hub):
