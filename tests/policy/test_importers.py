@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from prune.model.errors import UsageError
+from prune.model.snapshot import Snapshot
 from prune.policy.facts import Facts, Times
 from prune.policy.importers.translate import IMPORTERS, import_policy
 from prune.policy.importers.wildcards import doublestar, duration, pattern_globs, searched
@@ -82,9 +83,19 @@ def test_ecr_multiple_tags_in_a_rule_example_b():
     assert outcome("ecr", ecr(count(1, "alpha", "beta")), there) == "alpha-1 alpha-2 beta-1 beta-2 gamma-1"
 
 
-def test_ecr_all_images():
-    """All but the newest, whatever their tags."""
+def test_ecr_all_images_example_a():
+    """Images A, B and C are expired."""
     assert outcome("ecr", ecr(count(1, status="any")), "alpha-1@4d beta-1@3d -@2d alpha-2@1d") == "alpha-1 beta-1 -"
+
+
+def test_ecr_all_images_example_b():
+    """All kinds of rules in one policy: images A, B and D are expired. E is of the last day, and the newest."""
+    policy = ecr(count(1, "alpha"), days(1, status="untagged"), count(1, status="any"))
+    there = "alpha-1@4d beta-1=alpha-1 -@3d alpha-2@2d git-hash@23h -@22h"
+    evaluation = judge(world(there), f"{import_policy('ecr', json.dumps(policy))}\n{LOOSE}")
+    assert goes(evaluation) == "alpha-1 beta-1 git-hash -"
+    [bare] = [one for one in evaluation.going() if one.tag is None]
+    assert world(there).repositories["app"].revisions[bare.digest] == ago("3d")
 
 
 def test_ecr_an_earlier_rule_has_the_image_to_itself():
@@ -136,20 +147,30 @@ def harbor(*rules: tuple[str, int | None, str, bool]) -> dict:
     }
 
 
-def project() -> tuple[str, Facts]:
-    """Repository A with 100 tagged artifacts pulled in the last week, B to E with 6 pulled 40 days ago; each has
-    untagged ones besides."""
-    words, tags = [], {}
-    for name, tagged, untagged, pulled in [("p/a", 100, 2, 0), *((f"p/{n}", 6, 1, 40) for n in "bcde")]:
+def project() -> tuple[Snapshot, Facts]:
+    """Repository A with 100 tagged artifacts and 2 untagged ones, all pulled in the last week, B to E with 6 and 1,
+    pulled 40 days ago."""
+    words, pulled = [], {}
+    for name, tagged, untagged, last in [("p/a", 100, 2, 0), *((f"p/{n}", 6, 1, 40) for n in "bcde")]:
         words += [f"{name}:t{i:03}@60d" for i in range(tagged)] + [f"{name}:-@60d"] * untagged
-        tags[name] = {f"t{i:03}": Times(pulls={"x": ago(f"{pulled}d{i + 1}m")}) for i in range(tagged)}
-    return " ".join(words), Facts(tags=tags, pulls_since=ago("90d"))
+        pulled[name] = last
+    snapshot = world(" ".join(words))
+    return snapshot, Facts(
+        manifests={
+            name: {
+                one: Times(pulls={"x": ago(f"{pulled[name]}d{i + 1}m")})
+                for i, one in enumerate(sorted(repository.revisions))
+            }
+            for name, repository in snapshot.repositories.items()
+        },
+        pulls_since=ago("90d"),
+    )
 
 
-def retained(policy: dict) -> dict[str, tuple[int, int]]:
+def retained(policy: dict, facts: Facts | None = None) -> dict[str, tuple[int, int]]:
     """How many tagged and untagged artifacts each repository still has."""
-    there, facts = project()
-    snapshot = world(there)
+    snapshot, pulls = project()
+    facts = facts or pulls
     text = f"{import_policy('harbor', json.dumps(policy))}\n{LOOSE}"
     evaluation = judge(snapshot, text, facts)
     left: dict[str, tuple[int, int]] = dict.fromkeys(snapshot.repositories, (0, 0))
@@ -174,10 +195,18 @@ def test_harbor_example_2():
 
 
 def test_harbor_example_3():
-    """With untagged artifacts those of A are retained too. (Ours keep the others': nobody saw a pull.)"""
+    """With untagged artifacts: all of A, and none of the others."""
     left = retained(harbor(("nDaysSinceLastPull", 7, "**", True)))
-    assert left["p/a"] == (100, 2)
-    assert {left[f"p/{n}"][0] for n in "bcde"} == {0}
+    assert left == {"p/a": (100, 2)} | {f"p/{n}": (0, 0) for n in "bcde"}
+
+
+def test_harbor_lets_go_what_was_never_pulled_and_ours_does_not():
+    policy = harbor(("nDaysSinceLastPull", 7, "**", True))
+    assert "What was never pulled, or pulled when nobody was listening, stays here." in import_policy(
+        "harbor", json.dumps(policy)
+    )
+    left = retained(policy, Facts(pulls_since=ago("90d")))
+    assert left == {"p/a": (100, 2)} | {f"p/{n}": (6, 1) for n in "bcde"}
 
 
 def test_harbor_example_4():
@@ -363,9 +392,29 @@ az acr run \\
 
 
 def test_acr_on_demand():
-    """All tags of hello-world changed more than a day ago, and all untagged manifests."""
-    there = "hello-world:old@2d hello-world:new@2h hello-world:-@2h other:old@9d other:-@9d"
+    """What of hello-world was changed more than a day ago: tags, and untagged manifests as well."""
+    there = "hello-world:old@2d hello-world:new@2h hello-world:-@2d hello-world:-@2h other:old@9d other:-@9d"
     assert outcome("acr", PURGE, there) == "hello-world:old hello-world:-"
+
+
+def test_acr_scheduled():
+    """Tags of hello-world that were modified more than seven days ago, and no manifest."""
+    command = PURGE.replace("--untagged --ago 1d", "--ago 7d")
+    assert outcome("acr", command, "hello-world:a@8d hello-world:b@6d hello-world:-@99d") == "hello-world:a"
+
+
+def test_acr_untagged_only_by_a_filter_that_matches_no_tag():
+    command = "acr purge --filter 'samples/devimage1:^$' --filter 'samples/devimage2:^$' --ago 0d --untagged"
+    there = "samples/devimage1:a@9d samples/devimage1:-@1h samples/devimage2:-@9d other:-@9d"
+    assert outcome("acr", command, there) == "samples/devimage1:- samples/devimage2:-"
+
+
+def test_acr_untagged_only_everywhere():
+    """Of every repository, whatever its age; --ago and --keep may be said as well."""
+    there = "x:a@9d x:-@1h y/z:-@9d y/z:-@8d y/z:-@7d"
+    assert outcome("acr", "acr purge --untagged-only", there) == "x:- y/z:- y/z:- y/z:-"
+    assert outcome("acr", "acr purge --untagged-only --ago 1d", there) == "y/z:- y/z:- y/z:-"
+    assert outcome("acr", "acr purge --untagged-only --ago 1d --keep 2", there) == "y/z:-"
 
 
 def test_acr_several_repositories_of_any_age():

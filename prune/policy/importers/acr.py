@@ -25,8 +25,10 @@ def translate(text: str) -> Draft:
     draft.note("acr purge goes by the last change of a tag; here it is the last push.")
     draft.note("Locked tags are a setting of Azure's: add protect rules for them.")
     draft.note("Our guards hold as well: nothing younger than 24 hours goes, and no repository loses its last tag.")
-    seconds = _ago(options.ago)
+    seconds = _ago(options.ago if options.ago is not None else "" if options.untagged_only else "1d")
     age = {"age": duration(seconds), "by": "pushed"} if seconds else None
+    if not options.filter:
+        _untagged(draft, "untagged", {}, age, options.keep)
     for number, text_ in enumerate(options.filter, 1):
         name = f"filter-{number}" if len(options.filter) > 1 else "filter"
         repository, colon, tags = text_.partition(":")
@@ -39,8 +41,10 @@ def translate(text: str) -> Draft:
             continue
         pattern = searched(tags)
         where: dict[str, Any] = {"repositories": globs}
+        if not pattern:
+            draft.note(f"{name} matches no tag: it is for untagged manifests only.")
         comment = "acr purge looks for the pattern anywhere in a tag." if pattern not in (".*", tags) else ""
-        if not options.untagged_only:
+        if pattern and not options.untagged_only:
             if options.keep:
                 newest = {"n": options.keep, "by": "pushed", "count": "tag"}
                 draft.add(
@@ -51,10 +55,18 @@ def translate(text: str) -> Draft:
                 )
             draft.add("delete", name, {"tag": pattern, **where, "older_than": age}, comment)
         if options.untagged or options.untagged_only:
-            draft.add("delete", f"{name}-untagged", {"untagged": True, **where}, "--ago says nothing about untagged.")
+            _untagged(draft, f"{name}-untagged", where, age, options.keep if options.untagged_only else 0)
     if options.dry_run:
         draft.note("--dry-run is not a part of a policy: every plan is one.")
     return draft
+
+
+def _untagged(draft: Draft, name: str, where: dict[str, Any], age: dict[str, Any] | None, keep: int) -> None:
+    rule = {"untagged": True, **where, "older_than": age}
+    if keep:
+        newest = {"n": keep, "by": "pushed"}
+        draft.add("keep", f"{name}-keep", {**rule, "newest": newest}, "--keep counts only what would be deleted.")
+    draft.add("delete", name, rule, "Before acr-cli 0.17 --ago said nothing about untagged manifests." if age else "")
 
 
 def _options(text: str) -> argparse.Namespace:
@@ -70,7 +82,7 @@ def _options(text: str) -> argparse.Namespace:
         raise UsageError("This is no acr purge command: the word purge is not in it.")
     parser = _Parser(prog="acr purge", add_help=False, allow_abbrev=False)
     parser.add_argument("--filter", "-f", action="append", default=[])
-    parser.add_argument("--ago", default="1d")
+    parser.add_argument("--ago")
     parser.add_argument("--keep", type=int, default=0)
     parser.add_argument("--untagged", action="store_true")
     parser.add_argument("--untagged-only", action="store_true")
@@ -79,7 +91,7 @@ def _options(text: str) -> argparse.Namespace:
         parser.add_argument(other)
     parser.add_argument("--include-locked", action="store_true")
     options, _ = parser.parse_known_args(words[words.index("purge") + 1 :])
-    if not options.filter:
+    if not options.filter and not options.untagged_only:
         raise UsageError("This acr purge command has no --filter, so it purges nothing.")
     if options.keep < 0:
         raise UsageError("--keep must not be negative.")
