@@ -52,3 +52,11 @@ def run_policy(pk: int) -> None:
     from registryui.services import policy_runs
 
     policy_runs.perform(pk)
+
+
+@task()
+def draft(pk: int) -> None:
+    """Work a large proposal out."""
+    from registryui.services import drafts
+
+    drafts.perform(pk)

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 
 from registryui.views import (
     deletions,
+    drafts,
     events,
     graphs,
     health,
@@ -42,6 +43,8 @@ urlpatterns = [
     path("r/<slug:slug>/scrub/start/", scrubs.start, name="scrub-start"),
     path("r/<slug:slug>/scrub/progress/", scrubs.progress, name="scrub-progress"),
     path("r/<slug:slug>/propose/", proposals.propose, name="propose"),
+    path("r/<slug:slug>/drafts/<int:pk>/", drafts.detail, name="draft"),
+    path("r/<slug:slug>/drafts/<int:pk>/progress/", drafts.progress, name="draft-progress"),
     path("r/<slug:slug>/selection/", selection.selection, name="selection"),
     path("r/<slug:slug>/repositories/<path:name>/graph.<str:ending>", graphs.repository_file, name="repository-file"),
     path("r/<slug:slug>/repositories/<path:name>/", repositories.detail, name="repository"),

@@ -3,6 +3,7 @@
 from registryui.models.audit import AuditEntry, AuditHead
 from registryui.models.content import Manifest, ManifestSighting, Repository, TagSighting
 from registryui.models.document import Document
+from registryui.models.draft import Draft
 from registryui.models.event import HeardEvent, Listening, Pull, Push
 from registryui.models.image import Image, Label, SharedLayer
 from registryui.models.item import PlanItem
@@ -28,6 +29,7 @@ __all__ = [
     "AuditHead",
     "Comment",
     "Document",
+    "Draft",
     "HeardEvent",
     "Image",
     "InUsePlace",

@@ -22,12 +22,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from prune.sources.base import Progress
-from registryui.models import PolicyRun, Run, Scan, Scrub
+from registryui.models import Draft, PolicyRun, Run, Scan, Scrub
 
 log = logging.getLogger(__name__)
 
 #: What one worker does at a time.
-type Work = type[Scan] | type[Run] | type[Scrub] | type[PolicyRun]
+type Work = type[Scan] | type[Run] | type[Scrub] | type[PolicyRun] | type[Draft]
 
 
 class LeaseLost(Exception):
@@ -119,11 +119,17 @@ def held(model: Work, pk: int) -> Iterator[Lease | None]:
 
 def recover() -> int:
     """Put work back into the queue that nobody works on any more; return how much."""
-    from registryui.tasks import carry_out, run_policy, scan, scrub
+    from registryui.tasks import carry_out, draft, run_policy, scan, scrub
 
     found = 0
     now = timezone.now()
-    work: tuple[tuple[Work, Any], ...] = ((Scan, scan), (Run, carry_out), (Scrub, scrub), (PolicyRun, run_policy))
+    work: tuple[tuple[Work, Any], ...] = (
+        (Scan, scan),
+        (Run, carry_out),
+        (Scrub, scrub),
+        (PolicyRun, run_policy),
+        (Draft, draft),
+    )
     for model, task in work:
         # Queued too long counts as well: the entry in the queue may have been lost with its worker.
         left = Q(state="running", lease_until__lt=now) | Q(state="queued", lease_until__lt=now)

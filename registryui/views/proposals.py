@@ -15,7 +15,7 @@ from prune.model.digest import short
 from prune.model.plan import Plan
 from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
-from registryui.services import approvals, control, runs, selection
+from registryui.services import approvals, control, drafts, runs, selection
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow, said, told
 from registryui.views import review
@@ -52,6 +52,8 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     sweep = data.get("sweep") == "on"
     try:
         refs, kept = _asked(request, registry)
+        if drafts.is_needed(registry, sweep=sweep):
+            return _large(request, registry, refs, kept=kept)
         if "confirm" in request.POST:
             proposal = service.create(
                 person(request),
@@ -85,6 +87,18 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
         **shown(plan),
     }
     return render(request, "propose.html", context)
+
+
+def _large(request: HttpRequest, registry: Registry, refs: list[str], *, kept: bool) -> HttpResponse:
+    """Ask for what a page cannot wait for: a title and a reason, and the worker does the rest."""
+    if "confirm" not in request.POST:
+        context = {"registry": registry, "refs": [] if kept else refs, "kept": kept, "number": len(refs)}
+        return render(request, "propose_large.html", context)
+    title, reason = request.POST.get("title", ""), request.POST.get("reason", "")
+    draft = drafts.request(person(request), registry, refs, title=title, reason=reason)
+    if kept:
+        selection.clear(person(request), registry)
+    return redirect("draft", registry.slug, draft.pk)
 
 
 def _asked(request: HttpRequest, registry: Registry) -> tuple[list[str], bool]:

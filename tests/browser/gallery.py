@@ -50,7 +50,7 @@ def fill() -> dict[str, object]:
     from django.contrib.auth.models import User
 
     from prune.sources.registry_v2.notifications import Event
-    from registryui.models import PolicyRun, Registry, Run, Scan, Scrub
+    from registryui.models import Draft, PolicyRun, Registry, Run, Scan, Scrub
     from registryui.services import (
         events,
         listening,
@@ -98,6 +98,7 @@ def fill() -> dict[str, object]:
     proposals.comment(who["approver"], waiting, "Is the API still pulled by the branch office?")
     proposals.comment(who["viewer"], waiting, "It is, until next month.", "shop/api:2.0")
     proposals.withdraw(who["proposer"], propose(seed, "library/seed-1:version1"))
+    draft = Draft.objects.create(registry=demo, user=who["proposer"], state="failed", message="Nothing can go.")
     wide = propose(large, *[f"{LONG}:build-{number:03}" for number in range(58)], title=f"Builds of {LONG}")
 
     first = policies.create(who["proposer"], "Old versions", "demo seed", OLD + STRICT, "a first try")
@@ -119,6 +120,7 @@ def fill() -> dict[str, object]:
         "proposal": waiting.pk,
         "plans": [waiting.pk, waiting.plans.order_by("pk").first().pk],
         "wide": wide.pk,
+        "draft": draft.pk,
         "policy": policy.slug,
         "tripped": tripped.pk,
     } | images(demo)

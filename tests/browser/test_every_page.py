@@ -61,6 +61,7 @@ PAGES = {
     "selection-empty": ("proposer", "/r/demo/selection/"),
     "propose": ("proposer", "/r/demo/propose/?ref=shop/web:1.2&ref=shop/api:2.1"),
     "propose-nothing-freed": ("proposer", "/r/seed/propose/?ref=library/seed-1:version1"),
+    "draft": ("proposer", "/r/demo/drafts/{draft}/"),
     "proposals": ("admin", "/proposals/"),
     "proposal": ("approver", "/proposals/{proposal}/"),
     "proposal-mine": ("proposer", "/proposals/{proposal}/"),
@@ -93,7 +94,15 @@ PAGES = {
     "admin-users": ("admin", "/admin/auth/user/"),
 }
 #: Parts of pages, and files.
-FRAGMENTS = {"scan-state", "scrub-progress", "run-progress", "proposal-plan", "repository-file", "image-file"}
+FRAGMENTS = {
+    "draft-progress",
+    "scan-state",
+    "scrub-progress",
+    "run-progress",
+    "proposal-plan",
+    "repository-file",
+    "image-file",
+}
 #: No colour of ours depends on the width, so that these two see all that four would.
 LOOKS = [("light", 1280, 900), ("dark", 360, 740)]
 

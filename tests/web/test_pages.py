@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from registryui.models import Registry, Run
-from registryui.services import policies, policy_runs, proposals, runs, standing
+from registryui.services import drafts, policies, policy_runs, proposals, runs, standing
 from tests.web.test_proposals import propose, work
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +41,8 @@ PAGES = [
     ("image-file", ["seed", "a1" * 32, "dot"], "get", "viewer"),
     ("compare", ["seed"], "get", "viewer"),
     ("propose", ["seed"], "get", "proposer"),
+    ("draft", ["seed", 1], "get", "proposer"),
+    ("draft-progress", ["seed", 1], "get", "proposer"),
     ("selection", ["seed"], "get", "proposer"),
     ("proposals", [], "get", "viewer"),
     ("proposal", [1], "get", "viewer"),
@@ -90,6 +92,7 @@ def filled(seed, people):
     policy = policies.activate(people["proposer"], version)
     policy_runs.ask(people["proposer"], policy, seed)
     standing.ask(people["approver"], version, seed, "because")
+    drafts.request(people["proposer"], seed, [], title="", reason="")
     propose(people["proposer"], seed, "library/seed-1:version1")
     done = propose(people["proposer"], seed, "library/seed-2:version1")
     proposals.approve(people["approver"], done, done.plan.digest)
