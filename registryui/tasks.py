@@ -47,6 +47,14 @@ def touch(pk: int) -> None:
 
 
 @task()
+def send(subject: str, body: str, to: list[str]) -> None:
+    """Send a letter."""
+    from registryui.services import notices
+
+    notices.deliver(subject, body, to)
+
+
+@task()
 def run_policy(pk: int) -> None:
     """Let a policy look at a registry."""
     from registryui.services import policy_runs

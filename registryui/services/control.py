@@ -20,7 +20,7 @@ from prune.reclaim.control.probe import Probe
 from prune.reclaim.journal import LOCK
 from registryui.models import Registry, Run
 from registryui.secrets import decrypt
-from registryui.services import audit
+from registryui.services import audit, notices
 from registryui.services.access import access_of, open_registry
 from registryui.services.errors import NotNow
 
@@ -176,6 +176,7 @@ def mark_lost(registry: Registry, run: Run | None, how: str, problem: str) -> No
             Registry.objects.filter(pk=row.pk).update(held_since=since, held_words=how, held_problem=problem)
             pk = run.pk if run is not None else None
             audit.record(None, audit.Action.REGISTRY_LOST, row, registry=row.slug, reason=problem, run=pk)
+            notices.lost(row, problem)
 
 
 def mark_back(registry: Registry, reason: str, actor: User | None = None) -> None:
@@ -188,6 +189,8 @@ def mark_back(registry: Registry, reason: str, actor: User | None = None) -> Non
         Registry.objects.filter(pk=row.pk).update(held_since=None, held_run=None, held_words="", held_problem="")
         action = audit.Action.REGISTRY_LOOKED_AFTER if actor is not None else audit.Action.REGISTRY_BACK
         audit.record(actor, action, row, registry=row.slug, reason=reason, run=row.held_run_id, seconds=seconds)
+        if row.held_problem:
+            notices.back(row)
 
 
 def put_all_right() -> int:

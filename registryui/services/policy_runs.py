@@ -137,7 +137,7 @@ def _perform(run: PolicyRun) -> None:
         said = f"{counted(len(evaluation.going()), 'tag or manifest', 'tags and manifests')} would have gone."
         with transaction.atomic():
             _end(run, State.TRIPPED, said, trips=trips)
-            transaction.on_commit(partial(notices.tripped, run))
+            notices.tripped(run)
         return
     if not evaluation.going():
         _end(run, State.NOTHING, "Nothing has to go.")

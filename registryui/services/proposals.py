@@ -22,7 +22,7 @@ from registryui.models import (
     RegistrySnapshot,
     StandingApproval,
 )
-from registryui.services import approvals, audit, diagrams, review, runs, scans, snapshots
+from registryui.services import approvals, audit, diagrams, notices, review, runs, scans, snapshots
 from registryui.services.errors import Moved, NotNow
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
@@ -279,6 +279,7 @@ def _attach(proposal: Proposal, made: Made, actor: User) -> None:
     )
     proposal.save()
     review.write_items(proposal.plan, proposal.registry, plan)
+    notices.waiting(proposal)
 
 
 def _record(actor: User | None, action: audit.Action, proposal: Proposal, reason: str = "") -> None:

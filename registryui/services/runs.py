@@ -17,7 +17,7 @@ from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import empty_trash, list_runs
 from registryui.models import Proposal, Registry, Run, StandingApproval
-from registryui.services import approvals, audit, control, scans
+from registryui.services import approvals, audit, control, notices, scans
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, held, patience
@@ -49,6 +49,7 @@ def start(actor: User, proposal: Proposal, stopped_reason: str) -> Run:
         # More are asked for by now, an account was closed, a standing approval revoked: back to the people.
         locked.state = Proposal.State.PROPOSED
         locked.save(update_fields=["state", "updated_at"])
+        notices.waiting(locked)
     needs = ngettext_lazy(
         "It needs %(number)d more approval by now, and can be approved again.",
         "It needs %(number)d more approvals by now, and can be approved again.",
@@ -264,6 +265,8 @@ def _finish(run: Run) -> None:
             facts["verified"] = {key: value for key, value in run.verified.items() if key != "missing"}
             facts["verified_missing"] = run.verified["missing"][:MOST_ON_RECORD]
         _record(None, audit.Action.RUN_FINISHED, run, run.message, **facts)
+        if run.state == Run.State.FAILED:
+            notices.failed(run)
     if run.state == Run.State.FAILED:
         log.warning("%s failed: %s", run, run.message)
 

@@ -1,12 +1,15 @@
 """People of every role, and registries that were scanned."""
 
+import contextlib
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django_tasks_db.models import DBTaskResult
 
 from registryui import demo
 from registryui.models import Registry
-from registryui.services import registries, scans
+from registryui.services import notices, registries, scans
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +41,22 @@ def client_of(people):
         return client
 
     return log_in
+
+
+@pytest.fixture
+def posted(django_capture_on_commit_callbacks):
+    """A context after which the worker has sent the letters that were queued in it; other tasks are left alone."""
+
+    @contextlib.contextmanager
+    def after():
+        with django_capture_on_commit_callbacks(execute=True):
+            yield
+        queued = DBTaskResult.objects.filter(task_path="registryui.tasks.send")
+        for letter in queued.order_by("enqueued_at"):
+            notices.deliver(*letter.args_kwargs["args"])
+        queued.delete()
+
+    return after
 
 
 def watched(source: str, slug: str, **options) -> Registry:

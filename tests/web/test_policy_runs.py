@@ -146,13 +146,13 @@ def test_a_guard_that_trips_stops_everything_and_everybody_is_told(seed, people,
     assert "Set it aside" not in page
 
 
-def test_the_mail_goes_to_who_may_approve(seed, people, settings, django_capture_on_commit_callbacks):
+def test_the_mail_goes_to_who_may_approve(seed, people, settings, posted):
     settings.EMAIL_FROM = "registryui@example.com"
     for name in ("viewer", "approver"):
         people[name].email = f"{name}@example.com"
         people[name].save()
     activated(people, seed, STRICT)
-    with django_capture_on_commit_callbacks(execute=True):
+    with posted():
         run = due()
     assert [message.to for message in mail.outbox] == [["approver@example.com"]]
     assert "max_fraction: 1 of 6 tags would go" in mail.outbox[0].body
