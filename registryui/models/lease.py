@@ -1,6 +1,9 @@
 """Work that one process does at a time, and another takes over when it dies."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
+from django.utils import timezone
 
 
 class Leased(models.Model):
@@ -12,6 +15,22 @@ class Leased(models.Model):
     what = models.CharField(max_length=80, blank=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(null=True)
+    step_at = models.DateTimeField(null=True, help_text="When the step of `what` began.")
 
     class Meta:
         abstract = True
+
+    @property
+    def poll_seconds(self) -> int:
+        """After how many seconds a page asks again: what has taken long already is not over in the next second."""
+        seconds = (timezone.now() - self.created_at).total_seconds()
+        return 1 if seconds < 30 else 3 if seconds < 300 else 10
+
+    @property
+    def step_until(self) -> datetime | None:
+        """When the step is over if it goes on as it did; ``None`` while that is a guess."""
+        now = timezone.now()
+        if self.step_at is None or not self.total or self.done < max(1, self.total // 50):
+            return None
+        spent = (now - self.step_at).total_seconds()
+        return now + timedelta(seconds=spent / self.done * (self.total - self.done)) if spent >= 3 else None

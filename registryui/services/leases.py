@@ -20,18 +20,21 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from prune.sources.base import Progress
 from registryui.models import Draft, PolicyRun, Run, Scan, Scrub
 
 log = logging.getLogger(__name__)
 
+CALLED_OFF = gettext_noop("It was called off.")
+
 #: What one worker does at a time.
 type Work = type[Scan] | type[Run] | type[Scrub] | type[PolicyRun] | type[Draft]
 
 
 class LeaseLost(Exception):
-    """Another worker has taken over; this one must stop at once."""
+    """Another worker has taken over, or somebody called it off; this one must stop at once."""
 
 
 class Lease:
@@ -56,12 +59,21 @@ class Lease:
         """Write the latest progress down, if it is new."""
         progress = self._latest
         if progress is not None and progress != self._shown:
+            new = self._shown is None or self._shown.what != progress.what
             self._shown = progress
-            self.mine().update(what=progress.what[:80], done=progress.done, total=progress.total)
+            step = {"step_at": timezone.now()} if new else {}
+            if not self.mine().update(what=progress.what[:80], done=progress.done, total=progress.total, **step):
+                self.lost.set()
 
     def mine(self) -> QuerySet[Any]:
         """Return the row, as long as it is ours."""
         return self.model._default_manager.filter(pk=self.pk, lease_owner=self.owner, state="running")
+
+    def check(self) -> None:
+        """Raise ``LeaseLost`` when the row is not ours any more, before what was found is written down."""
+        if not self.mine().exists():
+            self.lost.set()
+            raise LeaseLost
 
     def renew(self) -> None:
         """Say that we are alive."""
@@ -86,7 +98,7 @@ def held(model: Work, pk: int) -> Iterator[Lease | None]:
     free = Q(state="queued") | Q(state="running", lease_until__lt=now)
     # One UPDATE with its condition: of two workers that come at once, one changes a row and the other none.
     taken = model._default_manager.filter(free, pk=pk).update(
-        state="running", lease_owner=owner, lease_until=_later(), what="", done=0, total=None
+        state="running", lease_owner=owner, lease_until=_later(), what="", done=0, total=None, step_at=None
     )
     if not taken:
         yield None
@@ -115,6 +127,13 @@ def held(model: Work, pk: int) -> Iterator[Lease | None]:
     finally:
         over.set()
         heart.join()
+
+
+def call_off(model: type[Scan] | type[Scrub], pk: int) -> bool:
+    """Take work away from whoever does it, who notices with the next step, or from the queue. Only for what writes
+    nothing to a registry. Return whether there was something to take."""
+    open_one = model._default_manager.filter(pk=pk, state__in=["queued", "running"])
+    return bool(open_one.update(state="failed", lease_owner="", message=CALLED_OFF, finished_at=timezone.now()))
 
 
 def recover() -> int:

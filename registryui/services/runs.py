@@ -121,6 +121,19 @@ def _queue(actor: User, run: Run, reason: str) -> Run:
     return run
 
 
+def call_off(actor: User, run: Run) -> None:
+    """Take a run out of the queue that no worker has begun. Raises ``NotNow`` once something may have moved."""
+    with transaction.atomic():
+        waiting = Run.objects.filter(pk=run.pk, state=Run.State.QUEUED, started_at=None)
+        message = gettext_noop("It was called off before it began.")
+        if not waiting.update(state=Run.State.FAILED, finished_at=timezone.now(), message=message):
+            raise NotNow("It has begun, and goes on to its end; a cleanup can be undone afterwards.")
+        if run.proposal is not None and run.kind == Run.Kind.APPLY:
+            same = Proposal.objects.filter(pk=run.proposal.pk, state=Proposal.State.RUNNING)
+            same.update(state=Proposal.State.APPROVED, updated_at=timezone.now())
+        _record(actor, audit.Action.RUN_CALLED_OFF, run, "")
+
+
 def perform(run_id: int) -> None:
     """Do a queued run, or go on with one whose worker died, unless somebody else does."""
     with held(Run, run_id) as lease:

@@ -12,9 +12,10 @@ from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
 from registryui.models import Registry, RegistrySnapshot, Scan
-from registryui.services import audit, sightings, snapshots, space
+from registryui.services import audit, leases, sightings, snapshots, space
 from registryui.services.access import open_registry
-from registryui.services.leases import Lease, held, patience
+from registryui.services.errors import NotNow
+from registryui.services.leases import Lease, LeaseLost, held, patience
 from registryui.services.registries import see_abilities
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,15 @@ def request(actor: User | None, registry: Registry) -> Scan:
     return scan
 
 
+def call_off(actor: User, registry: Registry) -> None:
+    """Stop the scan that is under way. Raises ``NotNow`` when there is none."""
+    scan = Scan.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+    with transaction.atomic():
+        if scan is None or not leases.call_off(Scan, scan.pk):
+            raise NotNow("No scan is under way.")
+        audit.record(actor, audit.Action.SCAN_CALLED_OFF, registry, registry=registry.slug)
+
+
 def perform(scan_id: int) -> None:
     """Do a queued scan, unless somebody else does it."""
     with held(Scan, scan_id) as lease:
@@ -55,12 +65,15 @@ def perform(scan_id: int) -> None:
             _fail(scan, str(error))
         except OSError as error:
             _fail(scan, f"The registry could not be read: {error.strerror or error}.")
+        except LeaseLost:
+            log.info("Scan %s of %s was called off, or taken over.", scan.pk, scan.registry.slug)
 
 
 def _read(scan: Scan, lease: Lease) -> None:
     registry = scan.registry
     source = open_registry(registry)
     snapshot = source.scan(lease.report, known=latest_snapshot(registry))
+    lease.check()
     keep(scan, snapshot)
     see_abilities(registry, source)
 

@@ -16,10 +16,10 @@ from prune.plan.verification import DEPTHS, Depth
 from prune.scrub.report import Scrubbed
 from prune.scrub.scrub import scrub
 from registryui.models import Registry, Scrub
-from registryui.services import audit
+from registryui.services import audit, leases
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
-from registryui.services.leases import Lease, held, patience
+from registryui.services.leases import Lease, LeaseLost, held, patience
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,15 @@ def request(actor: User, registry: Registry, depth: str) -> Scrub:
     return row
 
 
+def call_off(actor: User, registry: Registry) -> None:
+    """Stop the scrub that is under way. Raises ``NotNow`` when there is none."""
+    row = Scrub.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+    with transaction.atomic():
+        if row is None or not leases.call_off(Scrub, row.pk):
+            raise NotNow("No scrub is under way.")
+        audit.record(actor, audit.Action.SCRUB_CALLED_OFF, registry, registry=registry.slug)
+
+
 def perform(scrub_id: int) -> None:
     """Do a queued scrub, unless somebody else does it. It writes nothing, so one that was interrupted begins anew."""
     with held(Scrub, scrub_id) as lease:
@@ -56,6 +65,10 @@ def perform(scrub_id: int) -> None:
         row = Scrub.objects.select_related("registry").get(pk=scrub_id)
         try:
             found = _look(row, lease)
+            lease.check()
+        except LeaseLost:
+            log.info("%s was called off, or taken over.", row)
+            return
         except PruneError as error:
             row.state, row.message = Scrub.State.FAILED, str(error)
         except OSError as error:

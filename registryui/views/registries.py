@@ -156,6 +156,17 @@ def scan_state(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
+@requires(PROPOSE)
+def scan_call_off(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop the scan that is under way."""
+    try:
+        scans.call_off(person(request), of_slug(slug))
+    except NotNow as error:
+        messages.error(request, told(error))
+    return redirect("registry", slug)
+
+
+@require_POST
 @requires(VIEW)
 def scan(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for a scan."""

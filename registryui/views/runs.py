@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Run
-from registryui.permissions import EMPTY_TRASH, RESTORE, VIEW, requires
+from registryui.permissions import CLEAN_UP, EMPTY_TRASH, RESTORE, VIEW, requires
 from registryui.services import runs as service
 from registryui.services.errors import NotNow, told
 from registryui.views.table import PER_PAGE
@@ -38,6 +38,17 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
     if not run.open:
         response["HX-Refresh"] = "true"
     return response
+
+
+@require_POST
+@requires(CLEAN_UP)
+def call_off(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a run out of the queue before it begins."""
+    try:
+        service.call_off(person(request), of_number(pk))
+    except NotNow as error:
+        messages.error(request, told(error))
+    return redirect("run", pk)
 
 
 @require_POST

@@ -64,6 +64,17 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("scrub", slug)
 
 
+@require_POST
+@requires(SCRUB)
+def call_off(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop the scrub that is under way."""
+    try:
+        service.call_off(person(request), of_slug(slug))
+    except NotNow as error:
+        messages.error(request, told(error))
+    return redirect("scrub", slug)
+
+
 @require_GET
 @requires(VIEW)
 def progress(request: HttpRequest, slug: str) -> HttpResponse:
