@@ -130,7 +130,7 @@ def main() -> None:
     from django.core.management import call_command
     from django.test import Client
 
-    from benchmarks import database
+    from benchmarks import database, paint
     from registryui.models import Registry
 
     call_command("migrate", verbosity=0)
@@ -142,6 +142,8 @@ def main() -> None:
     client.force_login(User.objects.get(username="admin"))
     for figure in measure(client):
         print(json.dumps(vars(figure)), flush=True)
+    for painted in paint.paints(addresses(), client.session.session_key or ""):
+        print(json.dumps({"painted": vars(painted)}), flush=True)
 
 
 if __name__ == "__main__":

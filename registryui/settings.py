@@ -30,8 +30,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # it pads at random, and form tokens are masked anew each time
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # below, so that styles and scripts are sent compressed as well
     "registryui.middleware.RequestId",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
