@@ -157,6 +157,9 @@ def test_the_policy_is_strict_and_pages_need_nothing_it_forbids(filled, client_o
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert answer["X-Frame-Options"] == "DENY"
+    if not answer["Content-Type"].startswith("text/html"):
+        assert "attachment" in answer["Content-Disposition"]
+        return
     text = b"".join(answer).decode()
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", text)
 
