@@ -11,6 +11,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='draft',
+            name='step_at',
+            field=models.DateTimeField(help_text='When the step of `what` began.', null=True),
+        ),
+        migrations.AddField(
             model_name='policyrun',
             name='step_at',
             field=models.DateTimeField(help_text='When the step of `what` began.', null=True),
