@@ -8,6 +8,8 @@ for language in $languages; do
     mkdir -p "registryui/locale/$language/LC_MESSAGES"
     .venv/bin/python manage.py makemessages --locale "$language" --no-obsolete --no-wrap --add-location file \
         --ignore var --ignore tests --ignore benchmarks --ignore prune --ignore build
+    # When it was collected says nothing, and comes in the way of every merge.
+    sed -i '/^"POT-Creation-Date:/d' "registryui/locale/$language/LC_MESSAGES/django.po"
 done
 .venv/bin/python -m registryui.catalogs
 for language in $languages; do

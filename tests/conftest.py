@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.utils.translation import override
 
 from registryui.catalogs import compile_catalogs
 from tests.engines import PROGRAMS, REGISTRY, REGISTRY_CONFIG, Engine, libraries
 
 compile_catalogs()
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A page leaves its language behind in the thread; the next test begins in English."""
+    with override("en"):
+        yield
 
 
 @pytest.fixture(scope="session")

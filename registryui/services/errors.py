@@ -1,7 +1,9 @@
 """Why something was not done, in a sentence for the person who asked."""
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, override
+from django.utils.translation import override
+
+from registryui.services.sentences import said
 
 
 class NotNow(Exception):
@@ -33,8 +35,3 @@ class Moved(NotNow):
 def told(error: Exception) -> str:
     """Return what an error says in the language of the request, as far as it can be said in it."""
     return error.told if isinstance(error, NotNow) else said(str(error))
-
-
-def said(text: str) -> str:
-    """Return a sentence in the language of the request; one that nobody has translated stays as it is."""
-    return gettext(text) if text else ""

@@ -17,8 +17,8 @@ from registryui.models import Registry
 from registryui.services import audit, control, in_use
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
-from registryui.services.errors import said as translated
 from registryui.services.kinds import words_of
+from registryui.services.sentences import said as translated
 
 #: Settings that say how a registry is held, and so how it is given back.
 CONTROL = ("control", "control_container", "control_mode", "control_engine", "control_url", "control_commands")

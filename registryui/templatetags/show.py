@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from prune.drawing.bytes import human
 from prune.model.digest import short as shortened
 from registryui.models import Run
-from registryui.services.errors import said as translated
 from registryui.services.kinds import Words, words_of
+from registryui.services.sentences import said as translated
 from registryui.words import counted_noun
 from registryui.words import worded as words_for
 

@@ -17,7 +17,8 @@ from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
 from registryui.services import approvals, control, drafts, runs, selection
 from registryui.services import proposals as service
-from registryui.services.errors import Moved, NotNow, said, told
+from registryui.services.errors import Moved, NotNow, told
+from registryui.services.sentences import said
 from registryui.views import review
 from registryui.views.registries import of_slug
 from registryui.views.selection import back

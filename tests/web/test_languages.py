@@ -1,0 +1,228 @@
+"""The pages in another language: chosen, kept, complete; and nothing that is stored follows it."""
+
+import json
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation import override
+
+from registryui import demo
+from registryui.models import AuditEntry, PlanItem, PlanRecord, Proposal, Run
+from registryui.services import policy_runs
+from registryui.services.errors import NotNow, told
+from registryui.templatetags import show
+from registryui.words import listed, script_words
+from tests.web.conftest import watched
+from tests.web.test_pages import PAGES, filled  # noqa: F401  # a fixture
+from tests.web.test_proposals import work
+
+pytestmark = pytest.mark.django_db
+
+GERMAN = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.8,en;q=0.5"}
+READ = [page for page in PAGES if page[2] == "get" and not page[0].endswith(("-file", "-plan"))]
+#: Words that nobody writes in German, and that stood on the pages.
+ENGLISH = r"\b(the|and|with|which|nothing|proposed|Registries|deleted|selected|ago)\b"
+
+
+def text_of(page: str) -> str:
+    """What a person reads: no drawing, no code, no English that says it is."""
+    for hidden in ("svg", "code", "pre", "script", "textarea", "blockquote", "select", "kbd"):
+        page = re.sub(rf"<{hidden}\b.*?</{hidden}>", "", page, flags=re.S)
+    page = re.sub(r'<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', "", page, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+@pytest.mark.parametrize(("name", "args", "method", "first"), READ, ids=[page[0] for page in READ])
+def test_every_page_in_german(filled, client_of, name, args, method, first):  # noqa: F811
+    data = {"ref": "library/seed-1:version1"} if name == "propose" else {}
+    answer = client_of("admin").get(reverse(name, args=args), data, **GERMAN)
+    assert answer.status_code == 200
+    assert answer["Content-Language"] == "de"
+    page = answer.content.decode()
+    if "<html" in page:
+        assert '<html lang="de"' in page
+        assert "Zum Inhalt springen" in page
+        assert "Abmelden" in page
+    else:
+        page = page.replace("_", " ")
+    found = [text_of(page)[max(0, one.start() - 40) : one.end() + 40] for one in re.finditer(ENGLISH, text_of(page))]
+    assert found == []
+
+
+def test_in_english_nothing_is_carried_along(filled, client_of):  # noqa: F811
+    page = client_of("admin").get("/").content.decode()
+    assert '<html lang="en"' in page
+    assert "script-words" not in page
+    assert script_words() == {}
+
+
+def test_scripts_get_their_words(filled, client_of):  # noqa: F811
+    page = client_of("admin").get("/", **GERMAN).content.decode()
+    words = re.search(r'<script id="script-words" type="application/json">(.*?)</script>', page)[1]
+    assert json.loads(words)["Copy"] == "Kopieren"
+
+
+@pytest.mark.parametrize("accepted", ["", "fr", "xx;q=nonsense", "en-GB,de;q=0.1", "*"])
+def test_whoever_asks_for_neither_reads_english(db, accepted):
+    page = Client().get("/login/", HTTP_ACCEPT_LANGUAGE=accepted).content.decode()
+    assert '<html lang="en"' in page
+    assert "Log in" in page
+
+
+def test_a_choice_is_kept_whatever_the_browser_says(seed, client_of):
+    client = client_of("viewer")
+    page = client.get("/r/seed/?sort=-tags").content.decode()
+    form = re.search(r'<form method="post" action="/language/".*?</form>', page, re.S)[0]
+    assert 'name="next" value="/r/seed/?sort=-tags"' in form
+    assert re.search(r'<button[^>]*name="language" value="de" lang="de">Deutsch</button>', form)
+    answer = client.post("/language/", {"language": "de", "next": "/r/seed/?sort=-tags"})
+    assert answer["Location"] == "/r/seed/?sort=-tags"
+    cookie = answer.cookies["registryui_language"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert cookie["max-age"] > 300 * 24 * 3600
+    page = client.get("/r/seed/", HTTP_ACCEPT_LANGUAGE="en").content.decode()
+    assert "Jetzt scannen" in page
+    assert re.search(r'value="en" lang="en">English</button>', page)
+    client.post("/language/", {"language": "en"})
+    assert "Scan now" in client.get("/r/seed/", **GERMAN).content.decode()
+
+
+def test_one_may_choose_before_logging_in(db):
+    client = Client()
+    assert client.post("/language/", {"language": "de", "next": "/login/"})["Location"] == "/login/"
+    page = client.get("/login/").content.decode()
+    assert "Anmelden" in page
+    wrong = client.post("/login/", {"username": "nobody", "password": "x"}).content.decode()
+    assert "Name und Passwort passen nicht zusammen" in wrong
+
+
+def test_a_choice_leads_nowhere_else_and_needs_its_token(db):
+    assert Client().post("/language/", {"language": "de", "next": "https://evil.example/"})["Location"] == "/"
+    assert "registryui_language" not in Client().post("/language/", {"language": "tlh"}).cookies
+    assert Client(enforce_csrf_checks=True).post("/language/", {"language": "de"}).status_code == 403
+
+
+def test_errors_of_pages_are_german_too(seed, client_of):
+    client = client_of("viewer")
+    assert "Nicht gefunden" in client.get("/r/none/", **GERMAN).content.decode()
+    assert "Das ist Ihrer Rolle nicht erlaubt" in client.get("/r/add/", **GERMAN).content.decode()
+
+
+# ---- what is stored ------------------------------------------------------------------------------------------
+
+
+def _story(tmp_path, people: dict[str, User], language: str) -> dict[str, object]:
+    """Click through a whole cleanup in one language, and return everything that was written down."""
+    demo.build_v1(tmp_path / language)
+    slug = f"seed-{language}"
+    registry = watched(f"storage:{tmp_path / language}", slug, control_statement="Nobody serves it.")
+    before = AuditEntry.objects.count()
+    clients = {}
+    for role in ("proposer", "approver", "admin"):
+        clients[role] = Client(HTTP_ACCEPT_LANGUAGE=language)
+        clients[role].force_login(people[role])
+    ask = {"ref": "library/seed-2:version1", "confirm": "1", "title": "", "reason": "old"}
+    proposing = clients["proposer"].post(f"/r/{slug}/propose/", ask)
+    proposal = Proposal.objects.get(registry=registry)
+    page = f"/proposals/{proposal.pk}/"
+    assert proposing["Location"] == page
+    assert clients["proposer"].post(f"{page}edit/", {"refs": ask["ref"], "title": "", "reason": "older"}).url == page
+    proposal.refresh_from_db()
+    digest = {"plan": proposal.plan.digest}
+    clients["admin"].post(f"{page}run/", {"stopped": "too early"})
+    clients["approver"].post(f"{page}approve/", digest)
+    clients["approver"].post(f"{page}approve/", digest)  # a second time: an error that nobody keeps
+    with override(language):  # whatever the worker has left over from an answer before
+        clients["admin"].post(f"{page}run/", {"stopped": ""})
+        work()
+    run = Run.objects.get(registry=registry, kind="apply")
+    with override(language):
+        clients["approver"].post(f"/runs/{run.pk}/undo/")
+        work()
+        clients["proposer"].post("/policies/add/", {
+            "do": "activate", "title": f"Old {slug}", "registries": slug, "text": "delete: [{tag: 'version.*'}]",
+        })  # fmt: skip
+        clients["proposer"].post(f"/policies/p/old-{slug}/run/", {"registry": slug})
+        policy_runs.perform(registry.policy_runs.get().pk)
+    entries = AuditEntry.objects.order_by("pk")[before:]
+    told_of = [(one.actor_name, one.action, one.label, one.reason, one.data) for one in entries]
+    plans = PlanRecord.objects.filter(proposal__registry=registry).order_by("pk")
+    rows = PlanItem.objects.filter(plan__in=plans).order_by("plan", "kind", "repository", "name", "digest")
+    written = {
+        "record": told_of,
+        "titles": list(Proposal.objects.filter(registry=registry).order_by("pk").values_list("title", "reason")),
+        "plans": [(bytes(one.body).decode(), one.before, one.after, one.undrawn) for one in plans],
+        "items": list(rows.values_list("kind", "cause", "repository", "name", "weight", "signals")),
+        "runs": list(registry.runs.order_by("pk").values_list("kind", "state", "message", "skipped", "trash")),
+        "policy runs": list(registry.policy_runs.order_by("pk").values_list("state", "message", "trips")),
+    }
+    text = json.dumps(written, sort_keys=True, default=str).replace(f"{tmp_path / language}", "PATH")
+    return json.loads(_numbered(text.replace(slug, "SLUG")))
+
+
+def _numbered(text: str) -> str:
+    """Take out what differs from one story to the next: keys, digests, times."""
+    text = re.sub(r"#\d+", "#N", text)
+    text = re.sub(r"\b(cleanup|undo) \d+", r"\1 N", text)
+    text = re.sub(r"[0-9a-f]{64}|run-\w+", "DIGEST", text)
+    return re.sub(r'("(?:run|proposal|made_at|held_seconds|seconds|scanned_at)": )[\d.]+', r"\g<1>0", text)
+
+
+def test_what_is_written_down_is_the_same_whoever_clicks(db, people, tmp_path):
+    english, german = (_story(tmp_path, people, language) for language in ("en", "de"))
+    assert len(english["record"]) > 8
+    assert {action for _, action, *_ in english["record"]} >= {"proposal.approved", "run.finished", "policy.ran"}
+    for what, was in english.items():
+        assert german[what] == was, what
+
+
+def test_an_error_is_english_for_the_record_and_german_for_the_reader():
+    with override("de"):
+        error = NotNow("%(registry)s was not scanned yet; scan it first.", registry="Shop")
+        assert str(error) == "Shop was not scanned yet; scan it first."
+        assert told(error) == "Shop wurde noch nicht gescannt; scannen Sie sie zuerst."
+        outer = NotNow("What %(registry)s protects cannot be read, so no policy is used there: %(error)s",
+                       registry="Shop", error=error)  # fmt: skip
+        assert str(outer).endswith("used there: Shop was not scanned yet; scan it first.")
+        assert told(outer).endswith("scannen Sie sie zuerst.")
+        assert told(NotNow("100 % of it is %(odd)s")) == "100 % of it is %(odd)s"
+    assert told(error) == str(error)
+
+
+# ---- numbers and dates ---------------------------------------------------------------------------------------
+
+
+def test_people_read_numbers_and_dates_as_they_are_written_where_they_live():
+    with override("de"):
+        assert "1,6 GB" in show.size(1_610_612_736)
+        assert "1.610.612.736 Bytes" in show.size(1_610_612_736)
+        assert 'value="1610612736"' in show.size(1_610_612_736)
+        assert show.comma(1234567) == "1.234.567"
+        assert show.counted(1234, "tag") == "1.234 Tags"
+        assert show.counted(1, "repository") == "1 Repository"
+        assert listed(["a", "b", "c", "d", "e"]) == "a, b, c und 2 weitere"
+    assert "1.6 GB" in show.size(1_610_612_736)
+    assert show.comma(1234567) == "1,234,567"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_programs_read_the_same_in_every_language(filled, client_of):  # noqa: F811
+    client = client_of("admin")
+    for address in (
+        "/history/?format=csv",
+        "/history/?format=json",
+        "/history/deletions/?format=csv",
+        "/history/tags/?format=json",
+        "/proposals/1/plan.json",
+        "/healthz",
+    ):
+        plain, german = client.get(address), client.get(address, **GERMAN)
+        assert b"".join(plain) == b"".join(german), address
+    page = client.get("/r/seed/space/", **GERMAN).content.decode()
+    drawn = re.findall(r'\b(?:x|y|width|height|points|d|viewBox)="([^"]*)"', page)
+    assert drawn
+    assert not [one for one in drawn if re.search(r"\d,\d+,\d", one)]
+    assert re.search(r'<data value="\d+" ', page)
