@@ -1,8 +1,8 @@
 """Sentences that are kept in English, or that the engine makes, in the language of whoever reads them.
 
 The engine has its reasons in words, and plans, runs and the record keep them so. A page recognises the form of a
-sentence and says the same by its translation; what it does not recognise it shows as it is, marked as English. Some of
-the engine's sentences are put together by a grammar of their own (why a policy decides as it does), and stay.
+sentence and says the same by its translation; what it does not recognise it shows as it is, marked as English. Some
+of the engine's sentences are put together by a grammar of their own (why a policy decides as it does), and stay.
 """
 
 import re
