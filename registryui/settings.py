@@ -81,7 +81,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "registries"
 LOGOUT_REDIRECT_URL = "login"
 
-# What is not a page - the record, plans, logs, e-mail - is in this language (docs/decisions/0016-languages.md).
+# What is not a page - the record, plans, logs, e-mail - is in this language (docs/decisions/0018-languages.md).
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "registryui" / "locale"]
