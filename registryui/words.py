@@ -11,6 +11,7 @@ SCRIPTS = (
     gettext_noop("Closer"),
     gettext_noop("Farther"),
     gettext_noop("The whole graph"),
+    gettext_noop("Full screen"),
     gettext_noop("Copy"),
     gettext_noop("Copied"),
     gettext_noop("Copy “{text}”"),

@@ -11,6 +11,9 @@ from prune.graph.images import Tag
 type Links = Mapping[str | Tag, str]
 """Where nodes lead, by their keys; and tags, by repository and tag."""
 
+#: Pixels for a point: small graphs are not blown up, and large ones can be read by scrolling where no script runs.
+PIXELS = 1.2
+
 _SVG = "{http://www.w3.org/2000/svg}"
 
 #: Elements that carry geometry, with the attributes of theirs that are kept.
@@ -65,8 +68,10 @@ def inline_svg(
     root = _parse(svg)
     body = _Writer(drawing, after, prefix, links).graph(root)
     view = root.get("viewBox", "0 0 100 100")
+    width, height = (round(float(one) * PIXELS) for one in view.split()[2:])
     return (
-        f'<svg class="graph" viewBox={quoteattr(view)} aria-labelledby="{prefix}title {prefix}desc">'
+        f'<svg class="graph" viewBox={quoteattr(view)} width="{width}" height="{height}"'
+        f' aria-labelledby="{prefix}title {prefix}desc">'
         f'<title id="{prefix}title">{_text(title)}</title><desc id="{prefix}desc">{_text(description)}</desc>'
         f"{body}</svg>"
     )

@@ -59,7 +59,7 @@ def image_graph(snapshot: Snapshot, repositories: Collection[str] | None = None)
         nodes = _v1(snapshot, sorted(snapshot.repositories))
     else:
         nodes = _v2(snapshot, sorted(snapshot.repositories))
-    whole = ImageGraph(_bases_first(nodes), tuple(sorted(snapshot.repositories)))
+    whole = ImageGraph(bases_first(nodes), tuple(sorted(snapshot.repositories)))
     return whole if repositories is None else of_repositories(whole, repositories)
 
 
@@ -81,7 +81,8 @@ def of_repositories(graph: ImageGraph, repositories: Collection[str]) -> ImageGr
     return ImageGraph(nodes, tuple(sorted(chosen)))
 
 
-def _bases_first(nodes: dict[str, Node]) -> dict[str, Node]:
+def bases_first(nodes: dict[str, Node]) -> dict[str, Node]:
+    """Return the nodes with every base before what is based on it, and circles cut open."""
     children: dict[str, list[str]] = {}
     roots = []
     for key in sorted(nodes):

@@ -36,6 +36,11 @@ class Image(Sighting):
                 name="image_subject",
                 condition=models.Q(ended_at=None) & ~models.Q(subject=""),
             ),
+            models.Index(
+                fields=["registry", "same_as"],
+                name="image_same_as",
+                condition=models.Q(ended_at=None) & ~models.Q(same_as=""),
+            ),
             models.Index(fields=["dependents"], name="image_dependents", condition=models.Q(dependents__gt=0)),
         ]
 

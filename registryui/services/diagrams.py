@@ -14,6 +14,7 @@ from prune.drawing.diagram import PLAIN, View, When, draw, draw_graph, render, r
 from prune.drawing.dot import Drawing, Shape
 from prune.drawing.fate import Fates
 from prune.drawing.layout import LayoutFailed, run_dot
+from prune.graph.images import ImageGraph, image_graph, of_repositories
 from prune.model.plan import Plan
 from prune.model.snapshot import SourceKind, is_by_image
 from registryui.models import Registry, RegistrySnapshot, Repository
@@ -52,13 +53,37 @@ def of_repository(registry: Registry, name: str, view: View = PLAIN) -> Drawn:
         return Drawn(sentence=_("This repository was not scanned yet."))
 
     def make() -> Drawn:
-        snapshot = parts.of_repository(registry, name, cast(SourceKind, registry.kind))
-        if snapshot is None:
+        kind = cast(SourceKind, registry.kind)
+        if seen.tags + seen.untagged > parts.MOST_TAGS and not is_by_image(kind):
+            graph = lineage.of_large_repository(seen)
+        elif snapshot := parts.of_repository(registry, name, kind):
+            graph = image_graph(snapshot, [name])
+        else:
             return Drawn(sentence=_("This repository was not scanned yet."))
-        platforms = {str(config.platform) for config in snapshot.configs.values()} - {""}
-        return _tried(lambda: Drawn(draw(snapshot, None, [name], view=view), tuple(sorted(platforms))))
+        return Drawn(draw_graph(graph, Fates(None), view), platforms_of(graph))
 
-    return _kept(f"repository {registry.pk} {stored} {name} {view}", make)
+    return _kept(f"repository {registry.pk} {stored} {name} {view}", lambda: _tried(make))
+
+
+def of_picked(registry: Registry, name: str, plan: Plan, view: View = PLAIN) -> Drawn:
+    """Return the graph of a repository with what a plan, made on the newest scan, does to it."""
+    stored = RegistrySnapshot.objects.filter(registry=registry).values_list("digest", flat=True).first()
+
+    def make() -> Drawn:
+        graph = of_repositories(_graph_for(registry, plan), [name])
+        return Drawn(draw_graph(graph, Fates(plan), view), platforms_of(graph))
+
+    return _kept(f"plan {registry.pk} {stored} {plan.digest()} {name} {view}", lambda: _tried(make))
+
+
+def _graph_for(registry: Registry, plan: Plan) -> ImageGraph:
+    whole = scans.latest_graph(registry) if is_by_image(plan.kind) else None
+    return whole or image_graph(parts.of_plan(registry, plan, plan.kind))
+
+
+def platforms_of(graph: ImageGraph) -> tuple[str, ...]:
+    """Return the platforms of the images in a graph."""
+    return tuple(sorted({node.platform for node in graph.nodes.values() if node.kind == "image"} - {""}))
 
 
 def of_image(registry: Registry, digest: str, view: View = PLAIN) -> Drawn:
@@ -69,9 +94,8 @@ def of_image(registry: Registry, digest: str, view: View = PLAIN) -> Drawn:
         found = lineage.around(registry, digest)
         if found is None:
             return Drawn(sentence=_("The last scan did not see this image any more."))
-        platforms = {node.platform for node in found.graph.nodes.values()} - {""}
         drawing = draw_graph(found.graph, Fates(None), view, found.folds)
-        return Drawn(drawing, tuple(sorted(platforms)), found.owners)
+        return Drawn(drawing, platforms_of(found.graph), found.owners)
 
     return _kept(f"image {registry.pk} {stored} {digest} {view}", lambda: _tried(make))
 
@@ -104,14 +128,16 @@ def lay_out(dot: str, output: str) -> bytes:
     return made
 
 
-def inline(drawn: Drawn, title: str, address: Callable[[Shape], str]) -> tuple[SafeString, str]:
-    """Return a drawing for a page, or nothing and the sentence why. ``address`` says where a node leads."""
+def inline(drawn: Drawn, title: str, address: Callable[[Shape], str], *, after: str = "") -> Pair:
+    """Return a drawing for a page, and where ``after`` gives a title for it the one after the plan as well; or
+    nothing and the sentence why. ``address`` says where a node leads."""
     if drawn.drawing is None:
-        return NOTHING, drawn.sentence
+        return Pair(NOTHING, NOTHING, drawn.sentence)
     try:
-        return svg_of(drawn.drawing, "before", "g", title, address), ""
+        before = svg_of(drawn.drawing, "before", "g", title, address)
+        return Pair(before, svg_of(drawn.drawing, "after", "a", after, address) if after else NOTHING)
     except LayoutFailed as error:
-        return NOTHING, str(error)
+        return Pair(NOTHING, NOTHING, str(error))
 
 
 def file_of(drawn: Drawn, output: str) -> bytes:

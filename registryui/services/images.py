@@ -90,8 +90,10 @@ def describe(registry: Registry, digest: str) -> Description | None:
     shared = {row.digest: row for row in SharedLayer.objects.filter(registry=registry, digest__in=layers)}
     canonical = image.same_as or digest
     seen = Image.objects.filter(registry=registry, ended_at=None)
-    above = list(seen.filter(base=canonical).order_by("digest")[:MOST_NAMED]) if image.dependents else []
-    referrers = list(seen.filter(subject=digest).order_by("purpose", "digest")[:MOST_NAMED])
+    # Said twice, so that the index is used that has no row without a base or a subject.
+    bearing = seen.exclude(base="").filter(base=canonical)
+    above = list(bearing.order_by("digest")[:MOST_NAMED]) if image.dependents else []
+    referrers = list(seen.exclude(subject="").filter(subject=digest).order_by("purpose", "digest")[:MOST_NAMED])
     manifest = content.manifest
     children = manifest.children if manifest else ()
     examples = {one for row in shared.values() for one in row.examples} - {digest}

@@ -42,6 +42,11 @@ def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[
     return made.plan, diagrams.of_plan(registry, made.plan)
 
 
+def plan_for(registry: Registry, refs: Collection[str]) -> Plan:
+    """Return the plan for ``refs`` on the newest scan. Raises ``NotNow`` when nothing of it can go."""
+    return _plan(registry, refs, sweep=False).plan
+
+
 def create(
     actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool, seen: str = ""
 ) -> Proposal:

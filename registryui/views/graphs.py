@@ -1,6 +1,8 @@
 """Graphs: of a repository, around one image. What is looked at, opened and coloured stands in the address."""
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -15,14 +17,18 @@ from prune.drawing.colours import Colour
 from prune.drawing.diagram import View
 from prune.drawing.dot import Shape
 from prune.drawing.layout import LayoutFailed
+from prune.graph.images import Tag
 from prune.model.digest import short
-from registryui.models import Image, Registry
-from registryui.permissions import VIEW, requires
-from registryui.services import diagrams, images, lineage
+from registryui.models import Registry, Repository
+from registryui.permissions import PROPOSE, VIEW, requires
+from registryui.services import diagrams, images, lineage, proposals
 from registryui.services.diagrams import Drawn
+from registryui.services.errors import NotNow
 from registryui.views.registries import of_slug
 from registryui.views.table import Column, Table
 
+#: Tags that one address picks, and reasons why something stays that are told below the picture.
+MOST_PICKS, MOST_REASONS = 100, 5
 #: Folds that one address opens.
 MOST_UNFOLDED = 40
 COLOURS: dict[Colour, Any] = {
@@ -70,15 +76,27 @@ def changed(request: HttpRequest, **parameters: str | list[str] | None) -> str:
 
 
 def context_of(
-    request: HttpRequest, registry: Registry, drawn: Drawn, view: View, title: str, file: str, *, more: str = ""
+    request: HttpRequest,
+    registry: Registry,
+    drawn: Drawn,
+    view: View,
+    title: str,
+    file: str,
+    *,
+    more: str = "",
+    toggle: Callable[[Tag], str] = lambda tag: "",
+    after: str = "",
 ) -> dict[str, object]:
     """Return what `_graph.html` shows: the picture, what to do with it, and the facts of what is looked at.
 
     ``file`` is the address of the same graph as a file, without its ending; ``more`` is where the rest of what is
-    based on the image in the middle is listed.
+    based on the image in the middle is listed; ``toggle`` is what picks a tag, and ``after`` the title of the picture
+    of what is left.
     """
 
     def address(shape: Shape) -> str:
+        if shape.tag:
+            return toggle(shape.tag) or _tag_address(registry, shape.tag)
         if shape.image:
             return changed(request, node=shape.image) + "#facts"
         if owner := drawn.owners.get(shape.key):
@@ -86,12 +104,13 @@ def context_of(
             return more if more.startswith("#") and request.path == there else there
         return changed(request, unfold=[*view.unfolded, shape.unfold]) if shape.unfold else ""
 
-    svg, sentence = diagrams.inline(drawn, title, address)
+    pair = diagrams.inline(drawn, title, address, after=after)
     shapes = drawn.drawing.shapes.values() if drawn.drawing else ()
     folded = any(shape.unfold and shape.key not in drawn.owners for shape in shapes)
     return {
-        "svg": svg,
-        "sentence": sentence,
+        "svg": pair.before,
+        "after": pair.after,
+        "sentence": pair.sentence,
         "view": view,
         "platforms": drawn.platforms,
         "colours": COLOURS,
@@ -102,10 +121,51 @@ def context_of(
         "unfold_all": changed(request, all="1") if folded and not view.everything else "",
         "fold_all": changed(request, all=None, unfold=None) if view.everything or view.unfolded else "",
         "kept": _kept(request.GET, "colour", "platform"),
-        "files": {ending: f"{file}.{ending}{changed(request, tab=None, node=None)}" for ending in TYPES},
+        "files": {ending: f"{file}.{ending}{changed(request, tab=None, node=None, pick=None)}" for ending in TYPES},
         "facts": images.describe(registry, view.focus) if view.focus else None,
         "facts_tags": images.tags_of(registry, [view.focus]).get(view.focus, ()) if view.focus else (),
         "unlook": changed(request, node=None) if "node" in request.GET else "",
+    }
+
+
+def _tag_address(registry: Registry, tag: Tag) -> str:
+    name, text = tag
+    return reverse("repository", args=[registry.slug, name]) + "?" + urlencode({"tab": "tags", "q": text})
+
+
+def of_repository(request: HttpRequest, registry: Registry, repository: Repository) -> dict[str, object]:
+    """Return the graph of a repository; with tags that are picked, what it would be without them."""
+    view, name = view_of(request), repository.name
+    may = request.user.has_perm(PROPOSE) and repository.complete and not repository.ended_at
+    picks = [ref for ref in dict.fromkeys(request.GET.getlist("pick")) if ref.startswith(f"{name}:")] if may else []
+    plan, trouble = None, ""
+    if len(picks) > MOST_PICKS:
+        trouble = _("More than %(most)s tags are picked: select them in the table of tags.") % {"most": MOST_PICKS}
+    elif picks:
+        try:
+            plan = proposals.plan_for(registry, picks)
+        except NotNow as error:
+            trouble = str(error)
+
+    def toggle(tag: Tag) -> str:
+        ref = ":".join(tag)
+        if not may or tag[0] != name:
+            return ""
+        others = [one for one in picks if one != ref] if ref in picks else [*picks, ref]
+        return changed(request, pick=others or None)
+
+    drawn = diagrams.of_picked(registry, name, plan, view) if plan else diagrams.of_repository(registry, name, view)
+    title = _("Image graph of %(name)s") % {"name": name}
+    after = _("Image graph of %(name)s without what is picked") % {"name": name} if plan else ""
+    file = reverse("repository", args=[registry.slug, name]) + "graph"
+    return {
+        **context_of(request, registry, drawn, view, title, file, toggle=toggle, after=after),
+        "may_pick": may,
+        "picks": picks,
+        "plan": plan,
+        "stays": plan.keep[:MOST_REASONS] if plan else (),
+        "trouble": trouble,
+        "unpick": changed(request, pick=None),
     }
 
 
@@ -159,7 +219,7 @@ def image(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
         raise Http404
     view = _around(request, digest)
     drawn = diagrams.of_image(registry, digest, view)
-    above = Image.objects.filter(registry=registry, base=row.same_as or digest, same_as="", ended_at=None)
+    above = lineage.above_of(registry, [row.same_as or digest])
     table = Table(request, above, DEPENDENTS, search=["digest", "platform"], default="-dependents")
     below = lineage.chain(registry, digest)
     tags = images.tags_of(registry, {digest, *(one.digest for one in (*table, *below))})
@@ -177,4 +237,5 @@ def image(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
         "below": below,
         **context_of(request, registry, drawn, view, title, file, more="#base-of"),
     }
-    return render(request, "image_graph.html", context)
+    partial = request.headers.get("HX-Target") == "graph"
+    return render(request, "_graph.html" if partial else "image_graph.html", context)

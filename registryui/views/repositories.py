@@ -3,14 +3,11 @@
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from registryui.models import ManifestSighting, Registry, Repository, TagSighting
 from registryui.permissions import VIEW, requires
-from registryui.services import diagrams
 from registryui.views import graphs
 from registryui.views.registries import of_slug, ticks
 from registryui.views.table import Column, Table, page_of, searched
@@ -86,11 +83,9 @@ def detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
             if tab == "tags":
                 context["others"] = _same_digest(repository, table)
         case "graph":
-            view = graphs.view_of(request)
-            drawn = diagrams.of_repository(registry, name, view)
-            file = reverse("repository", args=[slug, name]) + "graph"
-            title = gettext("Image graph of %(name)s") % {"name": name}
-            context |= graphs.context_of(request, registry, drawn, view, title, file)
+            context |= graphs.of_repository(request, registry, repository)
+            if request.headers.get("HX-Target") == "graph":
+                return render(request, "_graph.html", context)
         case "history":
             context |= _timeline(request, repository)
     return render(request, "repository.html", context)

@@ -101,7 +101,7 @@ def named(names) -> Snapshot:
 
 
 ALLOWED = {
-    "svg": {"class", "viewBox", "aria-labelledby"},
+    "svg": {"class", "viewBox", "width", "height", "aria-labelledby"},
     "title": {"id"},
     "desc": {"id"},
     "g": {"id", "class", "transform", "data-key", "data-tag", "data-from", "data-to"},

@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from prune.drawing import layout
-from prune.drawing.diagram import MOST_NODES
+from prune.drawing.diagram import MOST_NODES, View
+from prune.drawing.dot import Drawing
 from registryui.models import Image, Registry, TagSighting
-from registryui.services import diagrams, lineage, scans
+from registryui.services import diagrams, lineage, parts, proposals, scans
 from tests.stores import V2Store, age
 from tests.web.conftest import watched
 
@@ -209,3 +210,69 @@ def test_without_graphviz_there_is_the_table_and_a_sentence(family, client_of, m
     assert "Graphviz is not installed" in page
     assert "base/os:1" in page
     assert '<span class="count">120</span>' in page
+
+
+def shown(drawing: Drawing, name: str) -> list[tuple]:
+    """Everything of a drawing but the tags of other repositories."""
+    shapes = drawing.shapes.values()
+    return sorted((s.kind, s.image, s.tag or ()) for s in shapes if s.tag is None or s.tag[0] == name)
+
+
+def test_a_repository_of_thousands_is_drawn_from_its_rows(shop, family, monkeypatch):
+    for registry, name in ((shop, "shop/web"), (shop, "shop/api"), (family, "team/app")):
+        exact = diagrams.of_repository(registry, name, View(everything=True)).drawing
+        cache.clear()
+        with monkeypatch.context() as few:
+            few.setattr(parts, "MOST_TAGS", 1)
+            few.setattr(parts, "of_repository", None)
+            drawing = diagrams.of_repository(registry, name, View(everything=True)).drawing
+
+        assert shown(drawing, name) == shown(exact, name)
+        assert sorted(drawing.before.count(style) for style in ("solid", "dashed")) == sorted(
+            exact.before.count(style) for style in ("solid", "dashed")
+        )
+        cache.clear()
+
+
+def test_picked_tags_show_what_is_left_and_every_other_tag_picks_more(shop, client_of):
+    client = client_of("proposer")
+    address = "/r/shop/repositories/shop/web/?tab=graph"
+    page = client.get(address).content.decode()
+    first = links(page)["tag shop/web:1.0"]
+    assert first == "?tab=graph&pick=shop%2Fweb%3A1.0"
+    page = client.get("/r/shop/repositories/shop/web/" + first).content.decode()
+    plan = proposals.plan_for(shop, ["shop/web:1.0"])
+    assert f'value="{plan.freed_bytes}"' in page
+    assert page.count('<svg class="graph"') == 2
+    before, after = re.findall(r'<svg class="graph".*?</svg>', page, re.DOTALL)
+    assert 'class="tag asked"' in before
+    assert "1.0" not in "".join(ElementTree.fromstring(after).itertext()).replace("latest", "").split("shop/web:")[1:]
+    where = {e.get("id")[2:]: e.find("text").attrib for e in ElementTree.fromstring(before).iter("g") if e.get("id")}
+    for node in ElementTree.fromstring(after).iter("g"):
+        if node.get("id"):
+            assert node.find("text").attrib == where[node.get("id")[2:]]
+    assert links(before)["tag shop/web:1.0 (asked to go)"] == "?tab=graph"
+    assert links(before)["tag shop/web:1.1"] == "?tab=graph&pick=shop%2Fweb%3A1.0&pick=shop%2Fweb%3A1.1"
+    assert links(before)["tag base/python:3.13"].startswith("/r/shop/repositories/base/python/?")
+    assert '<input type="hidden" name="ref" value="shop/web:1.0">' in page
+    # What htmx asks for is the graph alone.
+    part = client.get(address + "&pick=shop/web:1.0", headers={"hx-request": "true", "hx-target": "graph"})
+    assert part.content.decode().strip().startswith('<div id="graph">')
+
+
+def test_only_who_may_propose_can_pick(shop, client_of):
+    for role in ("viewer", "proposer"):
+        page = client_of(role).get("/r/shop/repositories/shop/web/?tab=graph&pick=shop/web:1.0").content.decode()
+        assert ("Propose to delete what is picked" in page) == (role == "proposer")
+        assert ("pick=" in links(page)["tag shop/web:1.1"]) == (role == "proposer")
+
+
+def test_what_cannot_be_picked_is_said(shop, client_of):
+    client = client_of("proposer")
+    many = "&".join(f"pick=shop/web:{number}" for number in range(101))
+    assert "More than 100 tags" in client.get(f"/r/shop/repositories/shop/web/?tab=graph&{many}").content.decode()
+    page = client.get("/r/shop/repositories/shop/web/?tab=graph&pick=shop/web:none").content.decode()
+    assert "Nothing of this can go" in page
+    assert '<svg class="graph"' in page
+    page = client.get("/r/shop/repositories/shop/web/?tab=graph&pick=shop/api:2.0").content.decode()
+    assert "Propose to delete what is picked" not in page
