@@ -33,13 +33,13 @@ class Graph {
     figure.classList.add("live");
     const bar = document.createElement("div");
     bar.className = "zoom";
-    const acts = [["+", "Closer", () => this.zoom(1.33)], ["−", "Farther", () => this.zoom(0.75)], ["⤢", "The whole graph", () => this.all()]];
-    if (document.fullscreenEnabled) acts.push(["", "Full screen", () => this.fill(figure)]);
+    const acts = [["+", say("Closer"), () => this.zoom(1.33)], ["−", say("Farther"), () => this.zoom(0.75)], ["⤢", say("The whole graph"), () => this.all()]];
+    if (document.fullscreenEnabled) acts.push(["", say("Full screen"), () => this.fill(figure)]);
     acts.forEach(([text, words, act]) => {
       const button = document.createElement("button");
-      button.type = "button"; button.title = say(words);
+      button.type = "button"; button.title = words;
       button.append(text || corners());
-      button.setAttribute("aria-label", say(words));
+      button.setAttribute("aria-label", words);
       button.addEventListener("click", act);
       bar.append(button);
     });

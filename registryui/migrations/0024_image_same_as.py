@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0021_events'),
+        ('registryui', '0023_steps'),
     ]
 
     operations = [
