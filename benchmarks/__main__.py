@@ -134,6 +134,24 @@ def pages(folder: Path) -> None:
         raise SystemExit("The pages could not be measured.")
 
 
+def graphs(folder: Path) -> None:
+    """Graphs on the same database: looked at for the first time, and again."""
+    environment = os.environ | {
+        "REGISTRYUI_DATA_DIR": str(folder / "pages"),
+        "DJANGO_SETTINGS_MODULE": "registryui.settings",
+    }
+    (folder / "pages").mkdir(exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.graphs"], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as process:
+        for line in process.stdout or ():
+            figure = json.loads(line)
+            wanted = "p50/p95 < 1000 ms" if figure["name"].endswith("first") else "p50/p95 < 50 ms"
+            show(f"graph: {figure['name']}", f"{figure['p50']:.0f}/{figure['p95']:.0f} ms", wanted)
+    if process.returncode:
+        raise SystemExit("The graphs could not be measured.")
+
+
 def previews(folder: Path) -> None:
     """A preview of a policy on 10,000 tags, each time of another text."""
     environment = os.environ | {
@@ -265,14 +283,16 @@ def main() -> None:
     benches: dict[str, Callable[[], None]] = {}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", help="scans, sweep, http, plans, policies, previews, pages, requests (default: all)"
+        "names",
+        nargs="*",
+        help="scans, sweep, http, plans, policies, previews, pages (with graphs), graphs, requests (default: all)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
     options = parser.parse_args()
     benches["plans"] = plans
     benches["policies"] = policies
     for name in options.names or ["scans", "sweep", "http", "plans", "policies", "previews", "pages", "requests"]:
-        if name in ("scans", "http", "previews", "pages", "requests"):
+        if name in ("scans", "http", "previews", "pages", "graphs", "requests"):
             with tempfile.TemporaryDirectory() as folder:
                 if name == "scans":
                     scans(Path(folder), options.rounds)
@@ -284,8 +304,11 @@ def main() -> None:
                     requests(Path(folder), show)
                 elif name == "previews":
                     previews(Path(folder))
+                elif name == "graphs":
+                    graphs(Path(folder))
                 else:
                     pages(Path(folder))
+                    graphs(Path(folder))
         elif name == "sweep":
             with tempfile.TemporaryDirectory() as folder:
                 sweeps(Path(folder), options.rounds, PRUNE, show)

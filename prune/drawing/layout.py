@@ -21,6 +21,12 @@ class LayoutFailed(PruneError):
     """There is no drawing: too large, too slow, or no `dot`. Whoever asked shows the table instead."""
 
 
+def forget() -> None:
+    """Forget every drawing that this process remembers."""
+    with _cache_lock:
+        _cache.clear()
+
+
 def run_dot(dot: str, output: str) -> bytes:
     """Return what ``dot -T<output>`` makes of ``dot``. Raises ``LayoutFailed`` with a sentence."""
     key = hashlib.sha256(f"{output}\0{dot}".encode()).hexdigest()

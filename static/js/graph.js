@@ -66,7 +66,8 @@ class Graph {
     const full = document.fullscreenElement !== null && this.figures.includes(document.fullscreenElement);
     const box = (full ? document.fullscreenElement : figure).getBoundingClientRect();
     this.width = Math.max(120, box.width - 26);
-    this.height = full ? box.height - 60 : Math.min(Math.max(this.whole[3] * SCALE, 130), Math.max(260, window.innerHeight * 0.68));
+    const scale = Math.max(READABLE, Math.min(this.width / this.whole[2], SCALE));
+    this.height = full ? box.height - 60 : Math.min(Math.max(this.whole[3] * scale, 130), Math.max(260, window.innerHeight * 0.68));
     this.svgs.forEach((svg) => { svg.setAttribute("width", "100%"); svg.setAttribute("height", Math.round(this.height)); });
     this.fit = Math.min(this.width / this.whole[2], this.height / this.whole[3], SCALE);
   }
