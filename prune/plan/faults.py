@@ -90,6 +90,7 @@ class _Finding:
     def __init__(self, snapshot: Snapshot, limit: int) -> None:
         self.snapshot = snapshot
         self.limit = limit
+        self.layout = snapshot.kind == "oci-layout"
         self.faults: set[Fault] = set()
         self.explained: set[Digest] = set()
         """Manifests of which a fault says already what is wrong."""
@@ -112,7 +113,8 @@ class _Finding:
             for upload in repository.uploads:
                 self.upload(f"{name} upload {upload.id}", upload.size, upload.time)
         for problem in snapshot.problems:
-            if problem.blocks != "nothing":
+            archive = self.layout and problem.where == "manifest.json"
+            if problem.blocks != "nothing" and not archive:  # an archive is not cleaned, and whole all the same
                 self.problem(problem)
 
     def tags(self, name: str, repository: Repository) -> None:
@@ -130,6 +132,8 @@ class _Finding:
             if manifest is None:
                 continue
             self._index(name, repository, manifest)
+            if self.layout:
+                continue  # a layout has no links
             foreign = {layer.digest for layer in manifest.layers if layer.urls}
             for blob in blobs_of(digest, self.snapshot.manifests) - {digest} - foreign:
                 if manifest.kind != "index" and blob not in repository.layer_links:
@@ -140,13 +144,15 @@ class _Finding:
             self.add("broken-link", f"{name} link {digest}", what, mine)
 
     def _index(self, name: str, repository: Repository, manifest: Manifest) -> None:
-        absent = [child for child in manifest.children if child.digest not in repository.revisions]
+        served = (self.snapshot.blobs or {}) if self.layout else repository.revisions
+        absent = [child for child in manifest.children if child.digest not in served]
         if absent:
             names = [
                 f"{short(child.digest)} ({child.platform})" if child.platform else short(child.digest)
                 for child in absent
             ]
-            what = f"contains {counted(len(absent), 'manifest')} that this repository does not serve: {listed(names)}"
+            where = "this layout does not hold" if self.layout else "this repository does not serve"
+            what = f"contains {counted(len(absent), 'manifest')} that {where}: {listed(names)}"
             images = affected(self.snapshot, (manifest.digest,)).get(manifest.digest, [])
             mine = tuple(ref for ref in images if ref.startswith((f"{name}:", f"{name}@")))
             self.add("broken-index", f"{name}@{manifest.digest}", what, mine)
@@ -170,6 +176,8 @@ class _Finding:
             where = f"{path['name']}:{path['tag']}"
             file = "/".join(problem.where.split("/")[-2:])
             self.add("broken-tag", where, f"{file} {problem.what}", (where,))
+        elif self.layout and problem.where == "index.json" and not problem.what.startswith("cannot be read"):
+            self.add("broken-index", problem.where, problem.what)
         elif problem.where.endswith("/link"):
             self.add("broken-link", problem.where, problem.what)
         else:

@@ -1,4 +1,4 @@
-"""Scrubbing the files of a registry."""
+"""Scrubbing the files of a registry, or of an OCI layout."""
 
 import contextlib
 import hashlib
@@ -13,20 +13,21 @@ from prune.plan.faults import Fault, blob_faults, faults_of, verdict
 from prune.plan.verification import Depth
 from prune.scrub.report import Scrubbed
 from prune.sources.base import Progress, Report
-from prune.sources.content import check_content, sample
+from prune.sources.content import ByDigest, check_content, sample
 from prune.sources.storage_v1 import MAX_JSON_BYTES, StorageV1
 from prune.sources.storage_v2 import layout
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
 
 
-def scrub_v2(source: StorageV2, depth: Depth, now: int, grace: int, report: Report) -> Scrubbed:
+def scrub_by_digest(source: ByDigest, depth: Depth, now: int, grace: int, report: Report) -> Scrubbed:
     """See `prune.scrub.scrub.scrub`."""
     snapshot = source.scan(report, configs=False)
     faults = {fault.item: fault for fault in faults_of(snapshot, now=now, grace=grace)}
-    with source.store.together([layout.under(source.base, "repositories")]) as store:
-        for fault in _links(store, source.base, snapshot, report):
-            faults.setdefault(fault.item, fault)
+    if isinstance(source, StorageV2):
+        with source.store.together([layout.under(source.base, "repositories")]) as store:
+            for fault in _links(store, source.base, snapshot, report):
+                faults.setdefault(fault.item, fault)
     blobs = {digest: blob.size for digest, blob in (snapshot.blobs or {}).items()}
     chosen = {} if depth == "sizes" else blobs if depth == "full" else sample(blobs, str(now))
     content = check_content(source, chosen, report)

@@ -5,6 +5,8 @@ import pytest
 from registryui.models import AuditEntry, Scrub
 from registryui.services import leases, scrubs
 from registryui.services.errors import NotNow
+from tests.layouts import Layout
+from tests.web.conftest import watched
 from tests.web.test_proposals import root
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +89,17 @@ def test_how_far_it_is(shop, client_of):
     assert "Reading blobs (MB) 3 of 9" in text
     Scrub.objects.update(state="done")
     assert client_of("viewer").get("/r/shop/scrub/progress/")["HX-Refresh"] == "true"
+
+
+def test_an_oci_layout(db, tmp_path, client_of):
+    layout = Layout(tmp_path / "layout")
+    layer = layout.layer("base")
+    layout.image(layer, tag="1.0")
+    watched(layout.source, "layout")
+    assert "Scrub now" in client_of("approver").get("/r/layout/scrub/").content.decode()
+    layout.path(layer[0]["digest"]).unlink()
+    ask(client_of("approver"), "layout")
+    assert work().verdict == "bad"
+    text = client_of("viewer").get("/r/layout/scrub/").content.decode()
+    assert layer[0]["digest"] in text
+    assert "layout:1.0" in text
