@@ -93,6 +93,7 @@ urlpatterns = [
     path("runs/<int:pk>/progress/", runs.progress, name="run-progress"),
     path("runs/<int:pk>/undo/", runs.restore, name="run-restore"),
     path("runs/<int:pk>/empty/", runs.empty, name="run-empty"),
+    path("runs/<int:pk>/accept/", runs.accept, name="run-accept"),
     path("search/", search.search, name="search"),
     path("trash/", runs.trash, name="trash"),
     path("history/", history.overview, name="history"),

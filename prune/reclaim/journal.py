@@ -33,6 +33,7 @@ Event = Literal[
     "held",
     "collecting",
     "verified",
+    "accepted",
     "restore",
     "back",
     "restored",
@@ -119,6 +120,8 @@ class Record(msgspec.Struct):
     begin: Line | None = None
     end: Line | None = None
     verified: Verified | None = None
+    accepted: Line | None = None
+    """That somebody took note of what the newest verification did not find, and lets the trash go all the same."""
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     skipped: dict[str, Skipped] = {}
@@ -156,7 +159,9 @@ def read_record(journal: Journal) -> Record:
             case "end":
                 record.end = line
             case "verified":
-                record.verified = line.verified
+                record.verified, record.accepted = line.verified, None
+            case "accepted":
+                record.accepted = line
             case "restore":
                 record.restoring = True
             case "back":

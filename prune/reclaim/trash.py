@@ -1,10 +1,11 @@
 """What the store remembers of past cleanups, and giving their bytes back for good."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from prune.model.digest import HEX_LENGTH
 from prune.model.errors import Refused
+from prune.plan.verification import Loss
 from prune.reclaim.engine import engine_state, is_saved_copy
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
@@ -53,12 +54,11 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
                 if runs is not None:
                     raise Refused(f"Run {name} is not finished; apply its plan again, or restore it, first.")
                 continue
-            if record.emptied is None and (doubtful(record) or _unverified(source, record)):
+            why = "" if record.emptied is not None else _why_needed(source, record)
+            if why:
                 if runs is not None:
-                    raise Refused(
-                        f"After run {name} something that was to stay was not found whole; restore it, or apply its "
-                        "plan again to have it verified again, first."
-                    )
+                    again = "restore it, or apply its plan again to have it verified, first"
+                    raise Refused(f"After run {name} {why}; {again}.")
                 kept.append(name)
                 continue
             if record.emptied is None and (older_than is None or last.at <= now - older_than):
@@ -68,15 +68,43 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
     return Emptied(tuple(emptied), freed, tuple(kept), f"Note: {remark}." if remark else "")
 
 
-def doubtful(record: Record) -> bool:
-    """Tell whether the trash of a run may still be needed: it was verified and not found good, and not restored."""
-    return record.restored is None and record.verified is not None and record.verified.state != "good"
+def accept_losses(source: Source, run: str, seen: Sequence[Loss], reason: str, *, now: int) -> None:
+    """Write down that somebody knows what the verification of a run did not find, and lets its trash go all the
+    same: for what a person deleted meanwhile, say. ``seen`` is what they were shown; a later verification asks anew.
+
+    Raises ``Refused`` when there is nothing to accept, or something else than they saw.
+    """
+    store = _store(source)
+    if not reason.strip():
+        raise Refused("Say why this may be accepted: it goes on the record.")
+    with store.lock(LOCK):
+        journal = Journal(store, run)
+        record = read_record(journal)
+        verified = record.verified
+        if record.begin is None or record.restored is not None or record.restoring or record.emptying:
+            raise Refused(f"Run {run} has no trash that waits for this.")
+        if verified is None or verified.state != "bad":
+            raise Refused(f"The verification of run {run} found nothing that could be accepted.")
+        if tuple(seen) != verified.missing:
+            raise Refused(f"Run {run} was verified again since you looked, and something else is missing now.")
+        journal.add(Line("accepted", now, reason=reason.strip()))
 
 
-def _unverified(source: Source, record: Record) -> bool:
-    """Tell whether a run in storage came to its end and was interrupted before anybody looked at what stays."""
-    in_storage = isinstance(source, StorageV1 | StorageV2 | OciLayout)
-    return in_storage and record.restored is None and record.verified is None
+def _why_needed(source: Source, record: Record) -> str:
+    """Return why the trash of a run may still be needed, nothing when it may be emptied."""
+    if record.restored is not None or record.accepted is not None:
+        return ""
+    if record.verified is None:
+        # A run in storage that came to its end and was interrupted before anybody looked at what stays.
+        in_storage = isinstance(source, StorageV1 | StorageV2 | OciLayout)
+        return "nobody has looked yet whether everything that was to stay is there" if in_storage else ""
+    match record.verified.state:
+        case "good":
+            return ""
+        case "unknown":
+            return "it could not be found out whether everything that was to stay is there"
+        case "bad":
+            return "something that was to stay was not found whole"
 
 
 def discard(journal: Journal) -> int:

@@ -1,5 +1,8 @@
 """Runs: a plan carried out, undone, or its trash emptied."""
 
+import hashlib
+import json
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -81,3 +84,14 @@ class Run(Leased):
     def open(self) -> bool:
         """Tell whether it is still to be done."""
         return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+    @property
+    def losses_open(self) -> bool:
+        """Tell whether its verification found something missing that nobody has accepted, and its trash waits."""
+        found = self.verified or {}
+        return self.trash == self.Trash.HELD and found.get("state") == "bad" and "accepted" not in found
+
+    @property
+    def losses_mark(self) -> str:
+        """Return a mark that is another one for another verification."""
+        return hashlib.sha256(json.dumps(self.verified, sort_keys=True).encode()).hexdigest()

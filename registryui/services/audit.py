@@ -41,6 +41,7 @@ class Action(StrEnum):
     RUN_QUEUED = "run.queued"
     RUN_FINISHED = "run.finished"
     RUN_CALLED_OFF = "run.called_off"
+    LOSSES_ACCEPTED = "run.losses_accepted"
     SCRUB_REQUESTED = "scrub.requested"
     SCRUB_FINISHED = "scrub.finished"
     SCRUB_CALLED_OFF = "scrub.called_off"

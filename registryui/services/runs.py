@@ -12,10 +12,10 @@ from django.utils.translation import gettext_noop, ngettext_lazy
 
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
-from prune.plan.verification import DEPTHS, Depth
+from prune.plan.verification import DEPTHS, Depth, Loss
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore as put_back
-from prune.reclaim.trash import empty_trash, list_runs
+from prune.reclaim.trash import accept_losses, empty_trash, list_runs
 from registryui.models import Proposal, Registry, Run, StandingApproval
 from registryui.services import approvals, audit, control, notices, scans
 from registryui.services.access import open_registry
@@ -94,6 +94,26 @@ def restore(actor: User, run: Run) -> Run:
 def empty(actor: User, run: Run) -> Run:
     """Queue giving the bytes of a cleanup back for good."""
     return _follow(actor, run, Run.Kind.EMPTY, gettext_noop("Its trash is no longer there."))
+
+
+def accept(actor: User, run: Run, reason: str, seen: str) -> None:
+    """Put on the record that somebody knows what the verification of a cleanup did not find, so that its trash can be
+    emptied. ``seen`` is the mark of what they were shown, see ``Run.losses_mark``."""
+    if not run.losses_open:
+        raise NotNow("There is nothing here that could be accepted.")
+    if seen != run.losses_mark:
+        raise NotNow("It was verified again since you looked. Here is what is missing now.")
+    verified = run.verified or {}
+    losses = [Loss(missing["item"], missing["what"]) for missing in verified["missing"]]
+    try:
+        accept_losses(open_registry(run.registry), run.engine_run, losses, reason, now=int(time.time()))
+    except (PruneError, OSError) as error:
+        raise NotNow(str(error)) from None
+    with transaction.atomic():
+        at = timezone.now().isoformat(timespec="seconds")
+        run.verified = verified | {"accepted": {"by": actor.get_username(), "at": at, "reason": reason.strip()}}
+        run.save(update_fields=["verified"])
+        _record(actor, audit.Action.LOSSES_ACCEPTED, run, reason.strip(), losses=len(losses))
 
 
 def _follow(actor: User, run: Run, kind: Run.Kind, gone: str) -> Run:

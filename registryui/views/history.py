@@ -28,6 +28,7 @@ WORDS: dict[str, str | Promise] = {
     audit.Action.REGISTRY_BACK: _("gave back"),
     audit.Action.REGISTRY_LOST: _("could not give back"),
     audit.Action.REGISTRY_LOOKED_AFTER: _("looked after"),
+    audit.Action.LOSSES_ACCEPTED: _("accepted what is missing after"),
     audit.Action.EVENTS_TOKEN: _("made a token for events of"),
     audit.Action.EVENTS_CHANGED: _("changed what counts of events of"),
     audit.Action.EVENTS_ANEW: _("relies anew on events of"),

@@ -73,6 +73,17 @@ def empty(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("run", pk)
 
 
+@require_POST
+@requires(EMPTY_TRASH)
+def accept(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take note of what a verification did not find."""
+    try:
+        service.accept(person(request), of_number(pk), request.POST.get("reason", ""), request.POST.get("seen", ""))
+    except NotNow as error:
+        messages.error(request, told(error))
+    return redirect("run", pk)
+
+
 @require_GET
 @requires(VIEW)
 def trash(request: HttpRequest) -> HttpResponse:

@@ -17,7 +17,7 @@ from prune.plan.verification import compare
 from prune.reclaim.apply import apply
 from prune.reclaim.journal import Journal
 from prune.reclaim.restore import restore
-from prune.reclaim.trash import empty_trash
+from prune.reclaim.trash import accept_losses, empty_trash
 from prune.sources.open import open_source
 from tests.reclaim.conftest import fill
 from tests.reclaim.naive import closure, pulled
@@ -342,7 +342,41 @@ def test_a_run_that_nobody_verified_is_not_emptied(v2):
     journal.write_bytes(b"\n".join(lines))
     emptied = empty_trash(open_source(v2.source), older_than=None, now=int(time.time()))
     assert (emptied.runs, emptied.kept) == ((), (outcome.run,))
-    with pytest.raises(Refused, match="not found whole"):
+    with pytest.raises(Refused, match="nobody has looked yet"):
         empty_trash(open_source(v2.source), older_than=None, now=0, runs=[outcome.run])
     assert apply(open_source(v2.source), plan, stopped="test").verified.state == "good"
     assert empty_trash(open_source(v2.source), older_than=None, now=int(time.time())).runs == (outcome.run,)
+
+
+def test_a_loss_is_accepted_as_it_was_seen_and_only_so(v2):
+    """Somebody deleted a tag during the verification: nobody's damage, and nothing can put it right."""
+    plan = plan_of(v2, *REFS)
+    source = open_source(v2.source)
+    source.store = Harming(source.store, 1, lambda: shutil.rmtree(v2.tag_path("team/app", "stable").parents[1]))
+    outcome = apply(source, plan, stopped="test")
+    assert outcome.verified.state == "bad"
+    seen = outcome.verified.missing
+    for missing, reason, match in ((seen, " ", "Say why"), (seen[1:], "known", "since you looked")):
+        with pytest.raises(Refused, match=match):
+            accept_losses(open_source(v2.source), outcome.run, missing, reason, now=1)
+    with pytest.raises(Refused, match="not found whole"):
+        empty_trash(open_source(v2.source), older_than=None, now=0, runs=[outcome.run])
+    accept_losses(open_source(v2.source), outcome.run, seen, "I deleted it myself", now=1)
+    # What is verified again asks again.
+    again = apply(open_source(v2.source), plan, stopped="test")
+    assert again.verified.state == "bad"
+    assert empty_trash(open_source(v2.source), older_than=None, now=int(time.time())).kept == (outcome.run,)
+    accept_losses(open_source(v2.source), outcome.run, again.verified.missing, "I deleted it myself", now=1)
+    before = pulled(v2)
+    assert empty_trash(open_source(v2.source), older_than=None, now=int(time.time())).runs == (outcome.run,)
+    assert pulled(v2) == before
+    with pytest.raises(Refused, match="no trash that waits"):
+        accept_losses(open_source(v2.source), outcome.run, seen, "again", now=1)
+
+
+def test_nothing_is_accepted_of_a_run_that_was_found_whole(v2):
+    outcome = apply(open_source(v2.source), plan_of(v2, *REFS), stopped="test")
+    with pytest.raises(Refused, match="nothing that could be accepted"):
+        accept_losses(open_source(v2.source), outcome.run, (), "why not", now=1)
+    with pytest.raises(Refused, match="no trash that waits"):
+        accept_losses(open_source(v2.source), "0123456789ab-1", (), "why not", now=1)

@@ -78,6 +78,7 @@ PAGES = [
     ("run-progress", [1], "get", "viewer"),
     ("run-restore", [1], "post", "approver"),
     ("run-empty", [1], "post", "admin"),
+    ("run-accept", [1], "post", "admin"),
     ("search", [], "get", "viewer"),
     ("trash", [], "get", "viewer"),
     ("history", [], "get", "viewer"),

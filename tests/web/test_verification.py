@@ -90,3 +90,27 @@ def test_put_right_it_is_verified_again_and_its_trash_counts_once(harmed, people
     scan(proposal.registry)
     with pytest.raises(NotNow):
         runs.empty(people["admin"], first)
+
+
+def test_an_admin_accepts_what_is_missing_with_a_reason_and_then_the_trash_can_go(harmed, people, client_of):
+    proposal, _ = harmed
+    run = proposal.runs.get()
+    page = client_of("admin").get(f"/runs/{run.pk}/").content.decode()
+    assert "Accept what is missing" in page
+    assert "Accept what is missing" not in client_of("approver").get(f"/runs/{run.pk}/").content.decode()
+
+    def accept(reason="The disk was replaced.", seen=run.losses_mark):
+        answer = client_of("admin").post(f"/runs/{run.pk}/accept/", {"reason": reason, "seen": seen}, follow=True)
+        return answer.content.decode()
+
+    assert "Say why" in accept(reason=" ")
+    assert "verified again since you looked" in accept(seen="")
+    assert "The disk was replaced." in accept()
+    entry = AuditEntry.objects.get(action="run.losses_accepted")
+    assert (entry.actor_name, entry.reason, entry.data["losses"]) == ("admin", "The disk was replaced.", 1)
+    assert "nothing here that could be accepted" in accept()
+    runs.empty(people["admin"], run)
+    work()
+    run.refresh_from_db()
+    assert (run.trash, Run.objects.get(kind="empty").state) == ("emptied", "done")
+    assert "accepted what is missing after" in client_of("viewer").get("/history/").content.decode()
