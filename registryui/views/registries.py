@@ -1,9 +1,10 @@
 """Registries: the first page, one registry, adding and changing, scanning."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -27,19 +28,41 @@ def of_slug(slug: str) -> Registry:
     return get_object_or_404(Registry.objects.select_related("last_scan", "listening"), slug=slug)
 
 
+#: What the first page compares with.
+TREND = timedelta(days=30)
+
+
 @require_GET
 @requires(VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """All registries."""
+    then = timezone.now() - TREND
+    earlier = Scan.objects.filter(registry=OuterRef("pk"), bytes_total__isnull=False, finished_at__lt=then)
     rows = Registry.objects.select_related("last_scan").defer("last_scan__problems")
+    rows = rows.annotate(bytes_then=Subquery(earlier.order_by("-pk").values("bytes_total")[:1]))
     page = page_of(rows, request)
     open_scans = set(Scan.objects.filter(state__in=["queued", "running"]).values_list("registry_id", flat=True))
     failed = _failed(list(page.object_list))
     cards = [
-        {"registry": row, "scanning": row.pk in open_scans, "failed": failed.get(row.pk), "share": _share(row)}
+        {
+            "registry": row,
+            "scanning": row.pk in open_scans,
+            "failed": failed.get(row.pk),
+            "share": _share(row),
+            **_grown(row),
+        }
         for row in page
     ]
     return render(request, "registries.html", {"cards": cards, "page": page})
+
+
+def _grown(registry: Any) -> dict[str, int]:
+    """Return by how many bytes a registry grew or shrank since ``TREND`` ago, nothing where that is not known."""
+    now = registry.last_scan.bytes_total if registry.last_scan else None
+    if now is None or registry.bytes_then is None or now == registry.bytes_then:
+        return {}
+    change = now - registry.bytes_then
+    return {"more": change} if change > 0 else {"less": -change}
 
 
 def _failed(rows: list[Registry]) -> dict[int, Scan]:

@@ -27,8 +27,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || sheet.open || off()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
-    // The second key of "g r" has a second and a half.
-    const went = prefix && event.timeStamp - prefix < 1500;
+    // The second key of "g r" has two seconds.
+    const went = prefix && event.timeStamp - prefix < 2000;
     prefix = 0;
     if (went) {
       if (/^[a-z]$/.test(event.key) && follow(`.top a[data-go="${event.key}"]`)) event.preventDefault();

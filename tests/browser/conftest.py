@@ -44,7 +44,7 @@ class Dashboard:
         self.environment = environment
         self.lines: list[str] = []
         self.ready = ""
-        timer = threading.Timer(90, self.process.kill)
+        timer = threading.Timer(300, self.process.kill)
         timer.start()
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -100,7 +100,7 @@ class Visitor:
     def __init__(self, chromium: Browser, dashboard: Dashboard, **options) -> None:
         self.context: BrowserContext = chromium.new_context(base_url=dashboard.url, **options)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.dashboard = dashboard
         self.complaints: list[str] = []
         self.page.on(

@@ -36,7 +36,7 @@ def store(root: Path) -> str:
 
 def ended(model, pk: int):
     """Wait for the worker."""
-    over = time.monotonic() + 90
+    over = time.monotonic() + 300
     while time.monotonic() < over:
         row = model.objects.get(pk=pk)
         if not row.open:

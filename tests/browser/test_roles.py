@@ -30,7 +30,6 @@ def test_each_role_does_its_part(visit, dashboard):
         options = LOOKS[look]
         viewer = visit("viewer", **options)
         page = viewer.page
-        page.set_default_timeout(60_000)
         seen(viewer, look, "registries")
         page.goto(f"/search/?q={repository}")
         page.get_by_role("link", name=repository, exact=True).first.click()
@@ -43,7 +42,6 @@ def test_each_role_does_its_part(visit, dashboard):
 
         proposer = visit("proposer", **options)
         page = proposer.page
-        page.set_default_timeout(60_000)
         page.goto(f"/r/{slug}/repositories/{repository}/")
         page.get_by_label(f"Select {tag}", exact=True).check()
         seen(proposer, look, "selected")
@@ -57,7 +55,6 @@ def test_each_role_does_its_part(visit, dashboard):
 
         approver = visit("approver", **options)
         page = approver.page
-        page.set_default_timeout(60_000)
         page.goto(f"/proposals/{number}/")
         seen(approver, look, "proposal-approver")
         page.get_by_role("link", name="To the decision").click()
@@ -69,7 +66,6 @@ def test_each_role_does_its_part(visit, dashboard):
 
         admin = visit("admin", **options)
         page = admin.page
-        page.set_default_timeout(60_000)
         page.goto(f"/proposals/{number}/")
         seen(admin, look, "proposal-admin")
         page.get_by_role("button", name="Start the cleanup").click()

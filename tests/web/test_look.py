@@ -1,10 +1,12 @@
 """How things are told: short where they are long, and what matters where one looks first."""
 
 import shutil
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from registryui.models import PlanItem, Run
+from registryui.models import PlanItem, Run, Scan
 from registryui.services import proposals
 from registryui.templatetags.show import ago, brief, size
 from tests.web.conftest import scan
@@ -55,3 +57,20 @@ def test_a_run_leads_to_every_item_and_what_became_of_it(seed, people, client_of
     assert b"".join(told).decode().count(f'"run": {second.pk}') == items > 1
     assert "Nothing matches" in client.get("/history/deletions/?run=999").content.decode()
     assert client.get("/history/deletions/?run=x").status_code == 200
+
+
+def test_the_first_page_says_what_comes_free_and_how_a_registry_grew(shop, client_of):
+    first = Scan.objects.get()
+    Scan.objects.filter(pk=first.pk).update(finished_at=timezone.now() - timedelta(days=31), bytes_total=1000)
+    scan(shop)
+    shop.refresh_from_db()
+    text = client_of("viewer").get("/").content.decode()
+    newest = shop.last_scan
+    assert f'<data value="{newest.bytes_reclaimable}"' in text
+    assert f'<data value="{newest.bytes_total - 1000}"' in text
+    assert "can be had back now" in text
+    assert "more than 30 days ago" in text
+    Scan.objects.filter(pk=first.pk).update(bytes_total=newest.bytes_total + 5)
+    assert "less than 30 days ago" in client_of("viewer").get("/").content.decode()
+    Scan.objects.filter(pk=first.pk).update(finished_at=timezone.now() - timedelta(days=29))
+    assert "30 days ago" not in client_of("viewer").get("/").content.decode()
