@@ -26,8 +26,9 @@ from registryui.views.table import PER_PAGE
 from registryui.views.user import person
 from registryui.words import listed
 
-#: Items shown of each list on the page; the plan's file has them all.
-MOST_SHOWN = 300
+#: Shown on the page of each list of what goes, and of what stays; more would be more than a page may weigh. The page
+#: of the items and the plan's file have them all.
+MOST_SHOWN, MOST_KEPT = 100, 200
 
 
 @require_GET
@@ -135,8 +136,8 @@ def shown(plan: Plan) -> dict[str, Any]:
             for title, rows in kinds
             if rows
         ],
-        "stays": plan.keep[:MOST_SHOWN],
-        "stays_more": max(0, len(plan.keep) - MOST_SHOWN),
+        "stays": plan.keep[:MOST_KEPT],
+        "stays_more": max(0, len(plan.keep) - MOST_KEPT),
         "frees_nothing": plan.freed_bytes == 0,
         "because": _because(plan),
         "leaving": _leaving(plan),
