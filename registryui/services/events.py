@@ -55,8 +55,9 @@ def keep(row: Listening, events: Iterable[Event]) -> int:
     events = list(events)
     about = {event.id: event for event in events if event.action and not event.ours}
     ours = any(event.ours for event in events)
+    echoes = {event.echo for event in events if event.action == "pull"} - {""}
     instances = {event.instance for event in events}
-    if not about and _is_nothing_new(row, instances, ours=ours):
+    if not about and not echoes and _is_nothing_new(row, instances, ours=ours):
         return 0
     with transaction.atomic():
         # Of two envelopes that come at once, the second must see what the first has changed.
@@ -72,9 +73,22 @@ def keep(row: Listening, events: Iterable[Event]) -> int:
         HeardEvent.objects.bulk_create(
             [HeardEvent(registry_id=locked.registry_id, event=one, at=now) for one in about]
         )
+        HeardEvent.objects.bulk_create(
+            [HeardEvent(registry_id=locked.registry_id, event=_echo(one), at=now) for one in echoes],
+            ignore_conflicts=True,
+        )
         _keep_pulls(locked.registry_id, [event for event in about.values() if event.action == "pull"], now)
         _keep_pushes(locked.registry_id, [event for event in about.values() if event.action == "push"], now)
     return len(about)
+
+
+def is_echoed(registry: int, word: str) -> bool:
+    """Tell whether a registry told of the request of ours that carried ``word``."""
+    return HeardEvent.objects.filter(registry=registry, event=_echo(word)).exists()
+
+
+def _echo(word: str) -> str:
+    return f"echo {word}"[:100]
 
 
 def _is_nothing_new(row: Listening, instances: set[str], *, ours: bool) -> bool:

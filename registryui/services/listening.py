@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from functools import partial
 
+import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_noop
 
 from prune.model.errors import PruneError, UsageError
 from prune.policy.patterns import compile_pattern
+from prune.sources.registry_v2.notifications import OUR_AGENT
 from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.registry_v2.writing import points_at
 from registryui.models import Listening, Registry, TagSighting
@@ -96,38 +98,41 @@ def checked_agents(text: str) -> str:
 def confirm(registry: Registry, patience: float = PATIENCE) -> bool:
     """Tell whether a registry tells us of pulls at this moment: ask its API for a manifest, and wait to hear of it.
 
-    Whatever it told before has arrived by then, for it tells one thing after the other. A registry that is read from
-    its storage is believed, as long as it was heard of lately.
+    Whatever it told before has arrived by then, for it tells one thing after the other. The request carries a word of
+    its own: an echo of an earlier one says nothing of all that may wait behind it. A registry that is read from its
+    storage is believed, as long as it was heard of lately.
     """
     row = of(registry)
     if row is None or row.since is None:
         return False
     if registry.kind != "registry-v2":
         return True
-    before = row.echo_at
+    word = secrets.token_hex(16)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        if not _touch(registry):
+        if not _touch(registry, word):
             return False
         again = min(time.monotonic() + AGAIN, deadline)
         while time.monotonic() < again:
             row = of(registry)
             if row is None or row.since is None:
                 return False
-            if row.echo_at != before:
+            if events.is_echoed(registry.pk, word):
                 return True
             time.sleep(0.1)
     return False
 
 
-def _touch(registry: Registry) -> bool:
-    """Ask for a manifest that the last scan found; tell whether there was one."""
+def _touch(registry: Registry, word: str = "") -> bool:
+    """Ask for a manifest that the last scan found; tell whether there was one. ``word`` goes along."""
     tags = TagSighting.objects.filter(repository__registry=registry, ended_at=None)
     found = tags.order_by("-pk").values_list("repository__name", "tag").first()
     try:
         source = open_registry(registry)
         if found is None or not isinstance(source, RegistryV2):
             return False
+        if word:
+            source.options = msgspec.structs.replace(source.options, agent=f"{OUR_AGENT}/{word}")
         return bool(source.run(lambda client: points_at(client, *found)))
     except PruneError as error:
         log.warning("%s could not be asked for a manifest: %s", registry, error)

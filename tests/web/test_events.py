@@ -430,3 +430,30 @@ def test_patterns_are_checked():
     assert listening.checked_agents(" a.* \r\n\r\nb\r\n") == "a.*\nb"
     with pytest.raises(NotNow, match="matches everything or nothing"):
         listening.checked_agents("a*")
+
+
+def test_an_echo_of_an_earlier_request_does_not_confirm_what_may_wait_behind_it(teller, hub, monkeypatch):
+    hub.kind = "registry-v2"
+    hub.save()
+    teller.tell(event())
+    told = []
+
+    def late(registry, word=""):
+        """The registry was held up: it tells of our scan only now, and what others pulled since comes after."""
+        told.append(word)
+        teller.tell(event(agent="registryui-prune"))
+        return True
+
+    monkeypatch.setattr(listening, "_touch", late)
+    assert not listening.confirm(hub, patience=0.3)
+
+    def caught_up(registry, word=""):
+        teller.tell(event(agent="registryui-prune"), event(agent=f"registryui-prune/{word}"))
+        return True
+
+    monkeypatch.setattr(listening, "_touch", caught_up)
+    assert listening.confirm(hub, patience=30)
+    assert len(set(told)) == 1
+    assert pulled(hub).keys() == {("team/app", digest(1))}
+    [(agent, _)] = pulled(hub)["team/app", digest(1)].pulls.items()
+    assert agent == "docker/27.3"

@@ -65,6 +65,8 @@ class Options(msgspec.Struct, frozen=True):
     ca_file: str = ""
     client_certificate: str = ""
     client_key: str = ""
+    agent: str = OUR_AGENT
+    """What it is told that we are."""
 
 
 class Client:
@@ -91,7 +93,7 @@ class Client:
             else None,
             options.allowed_hosts,
             # Nothing is decompressed: a small answer cannot become a large one.
-            {"Accept-Encoding": "identity", "User-Agent": OUR_AGENT},
+            {"Accept-Encoding": "identity", "User-Agent": options.agent},
         )
         return self
 

@@ -43,6 +43,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         """Tell whether it was our own request."""
         return self.agent.partition("/")[0].partition(" ")[0] == OUR_AGENT
 
+    @property
+    def echo(self) -> str:
+        """Return the word by which a request of ours is known again; empty when it has none, or is not ours."""
+        return self.agent.partition("/")[2].partition(" ")[0] if self.ours else ""
+
 
 class _Target(msgspec.Struct, rename="camel", gc=False):
     media_type: str = ""
