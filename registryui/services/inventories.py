@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from prune.model.in_use import InUseReport
+from prune.model.snapshot import Snapshot
 from prune.policy.facts import Facts, Times
 from prune.policy.inventory import Inventory
 from registryui.models import InUsePlace, ManifestSighting, Registry, RegistrySnapshot, TagSighting
@@ -36,9 +37,11 @@ def of_registry(registry: Registry, told: Heard | None = None) -> Known | None:
     reports = in_use(registry)
     told = heard.lately(registry) if told is None else told
     scanned_at = int(stored.taken_at.timestamp())
-    facts = Facts(scanned_at=scanned_at, pulls_since=told.since, in_use=reports)
+    inventory = _noticing(_Stored(stored.pk, stored.digest, told))
+    since = told.since if _can_be_of(inventory.snapshot, told) else None
+    facts = Facts(scanned_at=scanned_at, pulls_since=since, in_use=reports)
     return Known(
-        _noticing(_Stored(stored.pk, stored.digest, told)).renewed(facts),
+        inventory.renewed(facts),
         stored.scan_id,
         stored.taken_at,
         max([scanned_at, told.newest, *(report.at for report in reports)]),
@@ -83,7 +86,39 @@ def _noticing(stored: _Stored) -> Inventory:
         repository = inventory.snapshot.repositories.get(name)
         if repository is not None:
             tags[name] = {tag: times for (tag, digest), times in pushes.items() if repository.tags.get(tag) == digest}
-    return inventory.renewed(Facts(tags=tags, manifests=told.manifests))
+    return inventory.renewed(Facts(tags=tags, manifests=_by_repository(inventory.snapshot, told)))
+
+
+def _can_be_of(snapshot: Snapshot, told: Heard) -> bool:
+    """Tell whether what was told can be of this registry, and not of another that has its token."""
+    if snapshot.by_image:
+        return False
+    digests = {digest for found in told.manifests.values() for digest in found}
+    return not digests or not digests.isdisjoint(snapshot.manifests)
+
+
+def _by_repository(snapshot: Snapshot, told: Heard) -> dict[str, dict[str, Times]]:
+    """Return what was told of manifests. A registry behind a proxy may call its repositories by other names than we
+    do: what was pulled from one that we do not know counts for each that has the same manifest."""
+    elsewhere: dict[str, dict[str, int]] = {}
+    for name, found in told.manifests.items():
+        if name not in snapshot.repositories:
+            for digest, times in found.items():
+                for agent, time in times.pulls.items():
+                    known = elsewhere.setdefault(digest, {})
+                    known[agent] = max(time, known.get(agent, time))
+    if not elsewhere:
+        return told.manifests
+    manifests = dict(told.manifests)
+    for name, repository in snapshot.repositories.items():
+        for digest in elsewhere.keys() & {*repository.revisions, *repository.tags.values()}:
+            here = manifests[name] = dict(manifests.get(name, {}))
+            times = here.get(digest, Times())
+            pulls = dict(times.pulls)
+            for agent, time in elsewhere[digest].items():
+                pulls[agent] = max(time, pulls.get(agent, time))
+            here[digest] = msgspec.structs.replace(times, pulls=pulls)
+    return manifests
 
 
 @lru_cache(maxsize=3)
