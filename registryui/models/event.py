@@ -10,9 +10,9 @@ SCANNERS = "(?i)trivy.*\n(?i)clair.*\n(?i)grype.*\n(?i)anchore.*\n(?i)snyk.*\n(?
 class Listening(models.Model):
     """That a registry may tell us of pushes and pulls, and how far what it told can be relied on.
 
-    ``since`` is from when on nothing is known to have been missed, ``None`` until an event came. ``instances`` are
-    processes of the registry that were heard of, the newest last; ``echo_at`` is when it last told of a request of
-    our own, ``asked_at`` when we last made one to hear whether it does.
+    ``since`` is from when on nothing is known to have been missed, ``None`` until a pull was told; ``last_at`` when
+    the last one was. ``instances`` are processes of the registry that were heard of, the newest last; ``echo_at`` is
+    when it last told of a request of our own, ``asked_at`` when we last made one to hear whether it does.
     """
 
     registry = models.OneToOneField("Registry", on_delete=models.CASCADE, related_name="listening")

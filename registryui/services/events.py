@@ -53,18 +53,18 @@ def missed(row: Listening, because: str) -> None:
 def keep(row: Listening, events: Iterable[Event]) -> int:
     """Take note of events, of each once; return how many were new pushes and pulls."""
     events = list(events)
-    about = {event.id: event for event in events if event.action and not event.ours}
-    ours = any(event.ours for event in events)
+    about = {_key(event): event for event in events if event.action and not event.ours}
+    pulls = any(event.action == "pull" for event in events)
     echoes = {event.echo for event in events if event.action == "pull"} - {""}
     instances = {event.instance for event in events}
-    if not about and not echoes and _is_nothing_new(row, instances, ours=ours):
+    if not about and not echoes and _is_nothing_new(row, instances, pulls=pulls):
         return 0
     with transaction.atomic():
         # Of two envelopes that come at once, the second must see what the first has changed.
         locked = Listening.objects.select_for_update().get(pk=row.pk)
         now = timezone.now()
-        _listen(locked, instances, now)
-        if ours:
+        _listen(locked, instances, now, pulls=pulls)
+        if any(event.ours for event in events):
             locked.echo_at = now
         locked.save(update_fields=["since", "because", "last_at", "echo_at", "instances"])
         known = HeardEvent.objects.filter(registry=locked.registry_id, event__in=about)
@@ -91,27 +91,41 @@ def _echo(word: str) -> str:
     return f"echo {word}"[:100]
 
 
-def _is_nothing_new(row: Listening, instances: set[str], *, ours: bool) -> bool:
+def _key(event: Event) -> str:
+    """Return by what an event is known again. Its id alone is not enough: who writes events may not make them unique,
+    and a pull that is taken for another is one that nobody knows of."""
+    whole = (event.id, event.action, event.repository, event.digest, event.tag, event.agent, event.instance)
+    return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+
+def _is_nothing_new(row: Listening, instances: set[str], *, pulls: bool) -> bool:
     """Tell whether a moment ago the same was heard: a scan of ours is told of with thousands of events."""
-    last = row.echo_at if ours else row.last_at
-    moment = timezone.now() - ROUNDED
-    return row.since is not None and last is not None and last > moment and instances <= {*row.instances} - {""}
+    if not instances <= {*row.instances} - {""}:
+        return False
+    return not pulls or (
+        row.since is not None
+        and row.echo_at is not None
+        and row.last_at is not None
+        and min(row.echo_at, row.last_at) > timezone.now() - ROUNDED
+    )
 
 
-def _listen(row: Listening, instances: set[str], now: datetime) -> None:
-    """Note that something was heard, and whether something may have been missed before."""
+def _listen(row: Listening, instances: set[str], now: datetime, *, pulls: bool) -> None:
+    """Note that something was heard, and whether something may have been missed before. Only pulls prove that pulls
+    are told: a registry may be configured to tell of pushes alone."""
     new = sorted(instances - {*row.instances, ""})
     quiet = timedelta(hours=row.quiet_hours)
     if row.since is None or row.last_at is None:
-        row.since = now
-    elif now - row.last_at > quiet:
-        row.since, row.because = now, f"Nothing was heard for more than {row.quiet_hours} hours before."
+        row.since = now if pulls else None
+    elif abs(now - row.last_at) > quiet:
+        row.since, row.because = now, f"No pull was told for more than {row.quiet_hours} hours before."
     elif row.restart_is_gap and new and row.instances:
         row.since, row.because = now, "The registry was restarted, or another process of it began to serve."
     elif row.restart_is_gap and "" in instances:
         row.since, row.because = now, "The registry does not say which process of it tells, so restarts are not seen."
     row.instances = [*row.instances, *new][-MOST_INSTANCES:]
-    row.last_at = now
+    if pulls:
+        row.last_at = now
 
 
 def _keep_pulls(registry: int, events: list[Event], now: datetime) -> None:
@@ -167,6 +181,7 @@ def tidy(now: datetime | None = None) -> None:
 
 def since(row: Listening, now: datetime) -> datetime | None:
     """Return from when on every pull until ``now`` is known, ``None`` when nothing is."""
-    if row.since is None or row.last_at is None or now - row.last_at > timedelta(hours=row.quiet_hours):
+    # The clock may have been wrong for a while, in either direction.
+    if row.since is None or row.last_at is None or abs(now - row.last_at) > timedelta(hours=row.quiet_hours):
         return None
     return max(row.since, now - KEPT)

@@ -34,18 +34,23 @@ def of_registry(registry: Registry, now: datetime | None = None) -> Heard:
     since = events.since(row, now) if row is not None else None
     ignored = ignoring(tuple(row.ignored_agents.split("\n")) if row is not None and row.ignored_agents else ())
     pulls: dict[tuple[str, str], dict[str, int]] = {}
-    newest = 0
+    newest, latest = 0, int(now.timestamp())
+
+    def seconds(at: datetime) -> int:
+        """What seems to lie ahead, for a clock was wrong, was now: at no time may it make other images look old."""
+        return min(int(at.timestamp()), latest)
+
     told = Pull.objects.filter(registry=registry).values_list("repository", "digest", "agent", "at")
     for repository, digest, agent, at in told.iterator():
         if not ignored(agent):
-            time = int(at.timestamp())
+            time = seconds(at)
             pulls.setdefault((repository, digest), {})[agent] = time
             newest = max(newest, time)
     pushes: dict[tuple[str, str], int] = {}
     tags: dict[str, dict[tuple[str, str], Times]] = {}
     pushed = Push.objects.filter(registry=registry).values_list("repository", "digest", "tag", "at")
     for repository, digest, tag, at in pushed.iterator():
-        time = int(at.timestamp())
+        time = seconds(at)
         newest = max(newest, time)
         pushes[repository, digest] = max(time, pushes.get((repository, digest), time))
         if tag:

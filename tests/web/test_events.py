@@ -160,10 +160,19 @@ def test_nonsense_is_refused_whole_and_counts_as_missed(teller, hub, body, kind,
     assert heard.of_registry(hub).since >= before
 
 
-def test_what_is_not_about_a_manifest_only_shows_that_it_still_tells(teller, hub):
-    teller.tell(event("delete") | {"target": {"repository": "team/app", "tag": "1"}})
-    assert pulled(hub) == {}
+def test_only_pulls_prove_that_pulls_are_told(teller, hub):
+    """A registry may be told to leave pulls out (`ignore: actions: [pull]`), or manifests."""
+    other = event("delete") | {"target": {"repository": "team/app", "tag": "1"}}
+    teller.tell(other, event("push"))
+    assert heard.of_registry(hub).since is None
+    teller.tell(event(number=2))
     assert heard.of_registry(hub).since is not None
+    for _ in range(5):
+        teller.later(hours=6)
+        teller.tell(other, event("push"))
+    assert heard.of_registry(hub).since is None
+    teller.tell(event(number=2))
+    assert since_is_new(teller)
 
 
 def test_the_same_event_counts_once(teller, hub):
@@ -176,6 +185,28 @@ def test_the_same_event_counts_once(teller, hub):
     teller.tell(event())
     assert list(pulled(hub)["team/app", digest(1)].pulls.values()) != [first]
     assert Pull.objects.count() == 1
+
+
+def test_two_events_with_one_id_are_two(teller, hub):
+    one, other = event(number=1), event(number=2)
+    teller.tell(one | {"id": "1"}, other | {"id": "1"})
+    assert set(pulled(hub)) == {("team/app", digest(1)), ("team/app", digest(2))}
+    teller.later(minutes=10)
+    before = int(timezone.now().timestamp())
+    teller.tell(event(number=2, tag="later") | {"id": "1"})
+    assert max(pulled(hub)["team/app", digest(2)].pulls.values()) >= before
+
+
+def test_a_clock_that_was_wrong_makes_nothing_look_old(teller, hub):
+    teller.tell(event(), event("push", number=2, tag="2"))
+    teller.later(days=-400)
+    now = timezone.now()
+    told = heard.of_registry(hub, now)
+    assert told.since is None
+    assert told.newest <= now.timestamp()
+    assert max(told.manifests["team/app"][digest(1)].pulls.values()) == int(now.timestamp())
+    teller.tell(event())
+    assert since_is_new(teller)
 
 
 def test_what_is_too_much_at_once_is_to_be_sent_again(teller, hub, monkeypatch):
@@ -252,7 +283,7 @@ def test_a_silence_is_a_gap(teller, hub):
     assert heard.of_registry(hub).since is None
     teller.tell(event())
     assert since_is_new(teller)
-    assert teller.row.because == "Nothing was heard for more than 24 hours before."
+    assert teller.row.because == "No pull was told for more than 24 hours before."
 
 
 @pytest.mark.parametrize(("gap", "new"), [(True, True), (False, False)])
@@ -323,6 +354,30 @@ def test_what_was_pushed_by_a_tag_counts_for_what_it_points_at(shop, people):
     assert shelf._noticed(shelf.items[0]).pushed == told.newest
     assert shelf._noticed(shelf.items[1]).pushed is None
     assert known.newest >= told.newest
+
+
+def test_pulls_under_another_name_count_for_what_has_the_same_manifest(shop, people):
+    teller = Teller(shop, listening.begin(people["admin"], shop)[1])
+    snapshot = inventories.of_registry(shop).inventory.snapshot
+    name, repository = next((name, one) for name, one in snapshot.repositories.items() if one.tags)
+    tag, points_at = min(repository.tags.items())
+    stray = event(repository=f"behind/the-proxy/{name}")
+    stray["target"]["digest"] = points_at
+    teller.tell(stray)
+    told = heard.of_registry(shop)
+    known = inventories.of_registry(shop, told)
+    assert known.inventory.facts.pulls_since == told.since is not None
+    shelf = next(shelf for shelf in known.inventory.shelves if shelf.name == name)
+    [pulls] = [pulls for item, pulls in zip(shelf.items, shelf.pulls, strict=True) if item.tag == tag]
+    assert pulls == {"docker/27.3": told.newest}
+
+
+def test_what_can_only_be_of_another_registry_is_not_relied_on(shop, people):
+    teller = Teller(shop, listening.begin(people["admin"], shop)[1])
+    teller.tell(event(number=77))
+    told = heard.of_registry(shop)
+    assert told.since is not None
+    assert inventories.of_registry(shop, told).inventory.facts.pulls_since is None
 
 
 UNPULLED = """\
