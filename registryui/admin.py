@@ -1,4 +1,4 @@
-"""The admin site: people, groups and registries; proposals, runs and the record only to read."""
+"""The admin site: people, groups and registries; proposals, policies, runs and the record only to read."""
 
 from typing import Any
 
@@ -6,7 +6,20 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from registryui.models import Approval, AuditEntry, Proposal, Registry, Run, Scan
+from registryui.models import (
+    Approval,
+    AuditEntry,
+    InUsePlace,
+    Listening,
+    Policy,
+    PolicyRun,
+    PolicyVersion,
+    Proposal,
+    Registry,
+    Run,
+    Scan,
+    StandingApproval,
+)
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -71,3 +84,46 @@ class ScanAdmin(ReadOnly):
     """Scans."""
 
     list_display = ("id", "registry", "state", "started_at", "finished_at")
+
+
+@admin.register(Policy)
+class PolicyAdmin(ReadOnly):
+    """Policies."""
+
+    list_display = ("title", "slug", "registries", "active", "activated_by", "since")
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(ReadOnly):
+    """Versions of policies."""
+
+    list_display = ("policy", "number", "created_by", "created_at", "digest")
+
+
+@admin.register(PolicyRun)
+class PolicyRunAdmin(ReadOnly):
+    """What policies came to."""
+
+    list_display = ("id", "version", "registry", "state", "due_at", "asked_by", "proposal")
+    list_filter = ("state",)
+
+
+@admin.register(StandingApproval)
+class StandingApprovalAdmin(ReadOnly):
+    """Approvals that stand, and those that were revoked."""
+
+    list_display = ("version", "registry", "asked_by", "created_at", "revoked_by", "revoked_at")
+
+
+@admin.register(InUsePlace)
+class InUsePlaceAdmin(ReadOnly):
+    """Who is asked what runs."""
+
+    list_display = ("place", "registry", "at", "complete", "images")
+
+
+@admin.register(Listening)
+class ListeningAdmin(ReadOnly):
+    """Which registries tell of pulls."""
+
+    list_display = ("registry", "since", "last_at", "quiet_hours", "restart_is_gap")

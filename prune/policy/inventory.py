@@ -185,7 +185,7 @@ class Shelf:
     @cached_property
     def pushed(self) -> list[int | None]:
         """Return when each item was last pushed, moved or named: one tag more on a digest refreshes all of its tags.
-        ``None`` where the item's own time is not known."""
+        ``None`` where the time of any of them is not known, or zero."""
         repository = self.repository
         noticed = bool(self._tag_times or self._manifest_times)
         own: list[int | None] = []
@@ -201,17 +201,21 @@ class Shelf:
             for one in (time, link):
                 if one is not None and one > newest.get(digest, -1):
                     newest[digest] = one
-        return [None if time is None else newest.get(item.digest) for item, time in zip(self.items, own, strict=True)]
+        unknown = {item.digest for item, time in zip(self.items, own, strict=True) if not time}
+        return [None if item.digest in unknown else newest.get(item.digest) for item in self.items]
 
     @cached_property
     def first_seen(self) -> list[int | None]:
-        """Return when a scan first found each item as it is; one tag more on a digest counts for all of its tags."""
-        own = [self._noticed(item).first_seen for item in self.items]
+        """Return when a scan first found each item as it is; one tag more on a digest counts for all of its tags.
+        ``None`` where that of any of them is not known."""
         newest: dict[Digest, int] = {}
-        for item, time in zip(self.items, own, strict=True):
-            if time is not None:
+        unknown: set[Digest] = set()
+        for item in self.items:
+            if time := self._noticed(item).first_seen:
                 newest[item.digest] = max(time, newest.get(item.digest, time))
-        return [None if time is None else newest[item.digest] for item, time in zip(self.items, own, strict=True)]
+            else:
+                unknown.add(item.digest)
+        return [None if item.digest in unknown else newest[item.digest] for item in self.items]
 
     @cached_property
     def untagged_at(self) -> list[int | None]:

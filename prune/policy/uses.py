@@ -29,8 +29,10 @@ class InUse:
             who = listed(list(report.users.get(digest, ()))) or "something"
             self._digests.setdefault(digest.rpartition(":")[2], []).append(f"{who} on {report.source}")
         for reference in report.references:
-            name, _, tag = reference.rpartition(":")
+            name, tag, digest = _parts(reference)
             who = listed(list(report.users.get(reference, ()))) or "something"
+            if digest:
+                self._digests.setdefault(digest.rpartition(":")[2], []).append(f"{who} on {report.source}")
             self._references.setdefault(tag, []).append((name, f"{who} on {report.source}"))
 
     def users(self, shelf: Shelf, item: Item) -> str:
@@ -57,3 +59,11 @@ class InUse:
             ):
                 return f"{user} asks for it by its name"
         return ""
+
+
+def _parts(reference: str) -> tuple[str, str, Digest]:
+    """Return name, tag and digest of an image as it is asked for; without a tag it is the latest."""
+    reference, _, digest = reference.partition("@")
+    head, slash, last = reference.rpartition("/")
+    last, _, tag = last.partition(":")
+    return head + slash + last, tag or "latest", digest

@@ -2,7 +2,23 @@
 
 import django.db.models.deletion
 from django.conf import settings
+from django.apps.registry import Apps
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def patient(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Going back, SQLite makes the table of proposals anew, and would ask on the way where the one has gone that the
+    guards of the record look at."""
+    if schema_editor.connection.vendor == "sqlite":
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("PRAGMA legacy_alter_table = ON")
+
+
+def strict(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    if schema_editor.connection.vendor == "sqlite":
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("PRAGMA legacy_alter_table = OFF")
 
 
 class Migration(migrations.Migration):
@@ -13,6 +29,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(migrations.RunPython.noop, strict),
         migrations.AddField(
             model_name='registry',
             name='in_use_places',
@@ -171,4 +188,5 @@ class Migration(migrations.Migration):
             model_name='standingsignature',
             constraint=models.UniqueConstraint(fields=('standing', 'user'), name='one_signature_per_person'),
         ),
+        migrations.RunPython(migrations.RunPython.noop, patient),
     ]

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from prune.sources.registry_v2.notifications import Event
-from registryui.models import HeardEvent, Listening, Pull, Push
+from registryui.models import HeardEvent, Listening, Pull, Push, Registry
 
 #: Where events of a registry without a token come from: nowhere.
 NOBODY = hashlib.sha256(secrets.token_bytes()).hexdigest()
@@ -45,9 +45,11 @@ def listening(slug: str, authorization: str) -> Listening | None:
     return row if right and scheme.lower() == "bearer" else None
 
 
-def missed(row: Listening, because: str) -> None:
-    """Take note that something was told and not understood: nobody knows what was pulled until then."""
-    Listening.objects.filter(pk=row.pk).exclude(since=None).update(since=None, because=because[:300])
+def doubt(registry: Registry, because: str) -> None:
+    """Take note that something may have been missed: nobody knows what was pulled before the next event."""
+    Listening.objects.filter(registry=registry).exclude(since=None, because=because[:300]).update(
+        since=None, because=because[:300]
+    )
 
 
 def keep(row: Listening, events: Iterable[Event]) -> int:

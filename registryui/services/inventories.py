@@ -1,5 +1,6 @@
 """What policies judge: the last scan of a registry, with the times that the dashboard has noticed."""
 
+import time
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from registryui.services import heard, snapshots
 from registryui.services.heard import Heard
 
 _read_report = msgspec.json.Decoder(InUseReport).decode
+
+#: Seconds by which the clocks of two machines may differ without anybody being wrong.
+SKEW = 60
 
 
 class Known(NamedTuple):
@@ -51,6 +55,13 @@ def of_registry(registry: Registry, told: Heard | None = None) -> Known | None:
             (told.since, told.at),
         ),
     )
+
+
+def moment(known: Known, now: int | None = None) -> int:
+    """Return the time to judge ``known`` at: ``now``, by this machine's clock. Where another one is ahead by a
+    little, it is a little later; where it is ahead by more, what it told is in the future, and not believed."""
+    clock = int(time.time())
+    return max(clock if now is None else now, min(known.newest, clock + SKEW))
 
 
 def in_use(registry: Registry) -> tuple[InUseReport, ...]:

@@ -66,7 +66,7 @@ def stop(actor: User, registry: Registry) -> None:
 def anew(actor: User, registry: Registry) -> None:
     """Rely on nothing that was told until now: a person knows that something was missed."""
     with transaction.atomic():
-        Listening.objects.filter(registry=registry).update(since=None, because=gettext_noop("Somebody said so."))
+        events.doubt(registry, gettext_noop("Somebody said so."))
         audit.record(actor, audit.Action.EVENTS_ANEW, registry, registry=registry.slug)
 
 

@@ -4,7 +4,6 @@ A run ends in a proposal like any other. Only a standing approval lets it go on 
 """
 
 import logging
-import time
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -157,7 +156,7 @@ def _evaluated(registry: Registry, rules: Rules, *, confirmed: bool = False) -> 
     known = inventories.of_registry(registry, told)
     if known is None:
         raise NotNow("%(registry)s was not scanned yet; scan it first.", registry=registry)
-    return known, decide(known.inventory, rules, max(int(time.time()), known.newest))
+    return known, decide(known.inventory, rules, inventories.moment(known))
 
 
 def _made(

@@ -70,7 +70,7 @@ def preview(
     if known is None:
         raise NotNow("%(registry)s was not scanned yet; scan it first.", registry=registry)
     # The same for a minute, so that paging through the answer need not ask again; never before what is known.
-    now = max(int(time.time()) // 60 * 60, known.newest)
+    now = inventories.moment(known, int(time.time()) // 60 * 60)
     try:
         evaluation = _evaluated(_Judged(known, policies.obeyed(rules, registry), now))
     except Refused as error:

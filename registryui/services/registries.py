@@ -14,7 +14,7 @@ from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import Found, RegistryV2
 from registryui.models import Registry
-from registryui.services import audit, control, in_use
+from registryui.services import audit, control, events, in_use
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from registryui.services.kinds import words_of
@@ -102,6 +102,9 @@ def change(actor: User | None, registry: Registry) -> Registry:
         )
         in_use.keep_places(registry)
         after = _facts(registry)
+        if before["source"] != after["source"]:
+            # What pulls and pushes were told of was somewhere else.
+            events.doubt(registry, "The address of the registry was changed.")
         changed: dict[str, Any] = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if old.password != registry.password:
             changed["password"] = "changed"  # noqa: S105  # that it changed is for the record, what it is for nobody

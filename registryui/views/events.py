@@ -73,7 +73,7 @@ def _too_many(who: str) -> bool:
 
 
 def _not_understood(row: Listening, why: str, status: int) -> HttpResponse:
-    events.missed(row, f"Something that it told was not understood: {why}.")
+    events.doubt(row.registry, f"Something that it told was not understood: {why}.")
     return _answer(f"Not understood: {why}.", status)
 
 

@@ -26,6 +26,18 @@ RULE_1_DELETE_AND_NO_KEEP = [
         "keep: [{tag: '.', newer_than: {age: 7d, by: pushed}}]\ndelete: [{tag: '.'}]",
         "a",
     ),
+    (
+        "protect beats delete on one of several tags, and the others go",
+        "a b=a c",
+        "protect: [{tag: a}]\ndelete: [{tag: '.'}]",
+        "b c",
+    ),
+    (
+        "one delete rule more takes nothing from protection",
+        "a",
+        "protect: [{tag: a}]\ndelete: [{tag: a}, {tag: '.*'}, {digest: 'sha256:.*'}]",
+        "",
+    ),
     ("not_tag takes the rest", "a b c", "delete: [{not_tag: 'a|b'}]", "c"),
     ("tag and not_tag", "a1 a2 b", "delete: [{tag: 'a.', not_tag: a2}]", "a1"),
 ]
@@ -104,6 +116,12 @@ RULE_3_MANIFESTS = [
         "a@9d -@1d -@9d",
         "keep: [{newer_than: {age: 7d, by: pushed}}]\ndelete: [{untagged: true}, {tag: a}]",
         "a -",
+    ),
+    (
+        "an image with one tag left is not untagged",
+        "a@9d b=a",
+        "delete: [{tag: a}, {untagged: true}]",
+        "a",
     ),
     (
         "untagged manifests can be counted",
@@ -237,6 +255,36 @@ RULE_5_TIMES = [
         "a@30d b=a@1d c@30d",
         "delete: [{older_than: {age: 14d, by: pushed}}]",
         "c",
+    ),
+    (
+        "a tag that was set nobody knows when may have refreshed its image",
+        "a@? b=a@30d c@30d",
+        "delete: [{older_than: {age: 14d, by: pushed}}]",
+        "c",
+    ),
+    (
+        "a time of zero is as good as none",
+        "a@0 b=a@30d c@30d",
+        "delete: [{older_than: {age: 14d, by: pushed}}]",
+        "c",
+    ),
+    (
+        "a tag from the future may have refreshed its image",
+        "a@+1d b=a@30d c@30d",
+        "delete: [{older_than: {age: 14d, by: pushed}}]",
+        "c",
+    ),
+    (
+        "what has no time takes no place from those that have one",
+        "a@? b@3d c@2d d@1d",
+        "keep: [{newest: {n: 2}}]\ndelete: [{tag: '.'}]",
+        "b",
+    ),
+    (
+        "what is protected in doubt is not counted either",
+        "a@? b@3d c@2d",
+        "protect: [{tag: a, newer_than: {age: 1d, by: pushed}}]\nkeep: [{newest: {n: 1}}]\ndelete: [{tag: '.'}]",
+        "b",
     ),
     ("days and weeks and hours", "a@15d", "delete: [{older_than: {age: 2w1h, by: pushed}}]", "a"),
     (

@@ -202,10 +202,19 @@ def report(*names: str, **more) -> InUseReport:
         ("registry.example.com/other:a", "a b"),
         ("registry.example.com/myapp:a", "a b"),
         ("registry.example.com/app:c", "a b"),
+        ("registry.example.com:5000/app", "a b"),
+        ("registry.example.com/app:x@DIGEST", "b"),
+        ("registry.example.com/app@DIGEST", "b"),
     ],
 )
 def test_what_is_asked_for_by_its_name_is_in_use(name, gone):
-    assert goes(judge("a b", USED, Facts(in_use=(report(name),)))) == gone
+    snapshot = world("a b")
+    name = name.replace("DIGEST", snapshot.repositories["app"].tags["a"])
+    assert goes(judge(snapshot, USED, Facts(in_use=(report(name),)))) == gone
+
+
+def test_without_a_tag_the_latest_is_asked_for():
+    assert goes(judge("a latest", USED, Facts(in_use=(report("registry.example.com:5000/app"),)))) == "a"
 
 
 def test_what_runs_by_digest_is_in_use_and_says_who_runs_it():

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from prune.model.digest import fallback_tag
 from prune.model.errors import Refused, Stale
 from prune.model.snapshot import Problem
 from prune.policy.evaluate import evaluate
@@ -36,6 +37,21 @@ def tripped(there, guards: str, facts: Facts | None = None, rule: str = "{tag: '
 )
 def test_counts(there, guards, says):
     assert tripped(there, guards) == says
+
+
+def test_tags_that_belong_to_an_image_are_none_that_are_left():
+    registry = Registry()
+    made = registry.image("app", "x1")
+    for suffix in (".sig", ".att"):
+        registry.image("app", f"{fallback_tag(made)}{suffix}")
+    assert tripped(registry.snapshot(), "min_tags_left: 1, max_fraction: 0.9") == [
+        "max_fraction: 1 of 1 tag would go, more than 90%.",
+        "min_tags_left: app would be left with fewer than 1 tag.",
+    ]
+
+
+def test_aliases_are_tags_that_are_left():
+    assert tripped("x1 a=x1", "min_tags_left: 1") == []
 
 
 def test_untagged_manifests_count_but_are_no_fraction_of_tags():

@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from prune.policy.facts import Times
+from registryui import demo
 from registryui.models import HeardEvent, Listening, Pull, Push, Registry
-from registryui.services import events, heard, inventories, listening, policies, policy_runs, proposals
+from registryui.services import events, heard, inventories, listening, policies, policy_runs, proposals, registries
 from registryui.services.errors import NotNow
 from registryui.views import events as view
 from tests import servers
@@ -321,6 +322,25 @@ def test_another_token_begins_anew(teller, hub, people):
     assert heard.of_registry(hub).since is None
     Teller(hub, token).tell(event())
     assert since_is_new(teller)
+
+
+def test_another_address_is_a_gap(shop, people, tmp_path):
+    teller = Teller(shop, listening.begin(people["admin"], shop)[1])
+    teller.tell(event())
+    shop.title = "Shop"
+    registries.change(people["admin"], shop)
+    assert teller.row.since is not None
+    demo.build_v2(tmp_path / "other")
+    shop.source = f"storage:{tmp_path / 'other'}"
+    registries.change(people["admin"], shop)
+    assert (teller.row.since, teller.row.because) == (None, "The address of the registry was changed.")
+
+
+@pytest.mark.parametrize(("ahead", "later"), [(0, 0), (5, 5), (60, 60), (61, 60), (10**8, 60)])
+def test_a_clock_that_is_ahead_does_not_make_everything_old(shop, ahead, later):
+    now = int(timezone.now().timestamp())
+    known = inventories.of_registry(shop)._replace(newest=now + ahead)
+    assert inventories.moment(known) in range(now + later, now + later + 60)
 
 
 def test_what_is_too_old_is_forgotten_and_nothing_is_said_of_that_time(teller, hub):

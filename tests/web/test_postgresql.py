@@ -12,6 +12,7 @@ import pytest
 
 from tests.browser.conftest import ROOT
 from tests.postgres import Postgres
+from tests.web.test_migrations import there_and_back
 
 pytestmark = pytest.mark.real
 
@@ -23,17 +24,23 @@ FILES = [
     "tests/web/test_search.py",
     "tests/web/test_selection.py",
     "tests/web/test_history.py",
+    "tests/web/test_events.py",
     "tests/web/on_postgresql.py",
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     made = Postgres()
     try:
         yield made.start()
     finally:
         made.stop()
+
+
+def test_migrations_there_and_back(server, tmp_path):
+    place = {"REGISTRYUI_DATABASE_URL": server.url, "REGISTRYUI_DATA_DIR": str(tmp_path)}
+    assert there_and_back(place) == "8 guards\n"
 
 
 def test_the_dashboard_on_postgresql(server, tmp_path):
