@@ -96,7 +96,7 @@ FORMS = (
     _("%(number)s tags and manifests would go, more than %(most)s."),
     _("The scan is %(hours)s hours old, more than %(most)s; scan again."),
     # what runs of policies came to
-    _("1 tag or manifest would have gone."),
+    _("%(number)s tag or manifest would have gone."),
     _("%(number)s tags and manifests would have gone."),
     _("Nothing has to go."),
     _("Nothing of what the rules let go can go."),
