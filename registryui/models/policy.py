@@ -158,7 +158,8 @@ class StandingSignature(models.Model):
 
 
 class InUsePlace(models.Model):
-    """An engine or cluster that is asked what it runs, and what it said last. ``report`` is the engine's, as JSON."""
+    """An engine or cluster that is asked what it runs, and what it said last. ``report`` is the engine's, as JSON;
+    ``token`` and ``ca_certificate`` are a cluster's own, and go nowhere else."""
 
     registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="places")
     place = models.CharField(max_length=300)
@@ -168,6 +169,8 @@ class InUsePlace(models.Model):
     problem = models.TextField(blank=True)
     images = models.PositiveIntegerField(default=0)
     report = models.BinaryField(null=True)
+    token = models.TextField(blank=True, editable=False, help_text="Encrypted; see registryui.secrets.")
+    ca_certificate = models.TextField(blank=True)
 
     #: Whether it said so too long ago, set by who shows it.
     stale = False
@@ -178,3 +181,8 @@ class InUsePlace(models.Model):
 
     def __str__(self) -> str:
         return self.place
+
+    @property
+    def takes_token(self) -> bool:
+        """Tell whether it is a cluster at an address, which asks for a token."""
+        return self.place.startswith(("kubernetes:https:", "kubernetes:http:"))

@@ -43,7 +43,7 @@ def access_of(registry: Registry) -> Access:
         _credentials(registry.username, password, f"{registry.client_certificate}\n{key}" if key else ""),
         token_realm=registry.token_realm,
         allowed_hosts=registry.allowed_hosts,
-        ca_file=_ca_file(registry.ca_certificate),
+        ca_file=ca_file_of(registry.ca_certificate),
         state=str(settings.DATA_DIR / "runs"),
     )
 
@@ -54,8 +54,8 @@ def _credentials(username: str, password: str, client_pem: str) -> Credentials:
     return Credentials(username, password, client_pem=client_pem)
 
 
-def _ca_file(pem: str) -> str:
-    """Return a file with the certificate, named by what is in it."""
+def ca_file_of(pem: str) -> str:
+    """Return a file with the certificate, named by what is in it; empty when there is none."""
     if not pem.strip():
         return ""
     folder = Path(settings.DATA_DIR) / "certificates"

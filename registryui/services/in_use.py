@@ -1,22 +1,30 @@
 """Asking engines and clusters what they run, on a schedule. What could not be asked is taken as in use."""
 
 import logging
+import ssl
 import time
 from datetime import timedelta
 from functools import partial
 
 import msgspec
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from prune.model.duration import parse_duration
-from prune.model.errors import PruneError
+from prune.model.errors import PruneError, SourceError
 from prune.model.in_use import InUseReport
 from prune.policy.schema import Guards
+from prune.sources.in_use.base import InUseSource
 from prune.sources.in_use.open import open_in_use
 from registryui.models import InUsePlace, Registry
+from registryui.secrets import decrypt, encrypt
+from registryui.services import audit
+from registryui.services.access import ca_file_of
+from registryui.services.errors import NotNow
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +63,7 @@ def ask_place(place: InUsePlace) -> InUseReport:
     """Ask one place, and keep what it says; that it could not be asked is kept as well."""
     now = int(time.time())
     try:
-        report = open_in_use(place.place, timeout=PATIENCE).read(now)
+        report = _open(place).read(now)
     except PruneError as error:
         report = InUseReport(place.place, now, complete=False, problem=str(error))
     moment = timezone.now()
@@ -70,6 +78,36 @@ def ask_place(place: InUsePlace) -> InUseReport:
     if not report.complete:
         log.warning("What %s has in use is not known: %s", place.place, report.problem)
     return report
+
+
+def _open(place: InUsePlace) -> InUseSource:
+    """Open a place. What the worker's environment has for clusters goes to no address that somebody has entered."""
+    try:
+        token = decrypt(place.token) if place.takes_token else None
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return open_in_use(place.place, timeout=PATIENCE, token=token, ca_file=ca_file_of(place.ca_certificate))
+
+
+def let_in(actor: User, place: InUsePlace, token: str, certificate: str) -> None:
+    """Keep the token of a cluster, encrypted, and the certificate of its CA; an empty token keeps the one that is
+    there. Raises ``NotNow`` when the certificate is none."""
+    if not place.takes_token:
+        raise NotNow(gettext_noop("Only a cluster at an address takes a token."))
+    if certificate.strip():
+        try:
+            ssl.create_default_context(cadata=certificate)
+        except (ssl.SSLError, ValueError):
+            raise NotNow(gettext_noop("This is no certificate in PEM.")) from None
+    with transaction.atomic():
+        if token.strip():
+            place.token = encrypt(token.strip())
+        place.ca_certificate, place.asked_at = certificate.strip(), None
+        place.save(update_fields=["token", "ca_certificate", "asked_at"])
+        registry = place.registry
+        audit.record(
+            actor, audit.Action.REGISTRY_CHANGED, registry, registry=registry.slug, changed={place.place: "token"}
+        )
 
 
 def look() -> int:

@@ -113,6 +113,7 @@ def fill() -> dict[str, object]:
     selection.add(who["admin"], demo, ["shop/web:1.2", "shop/web:1.3"])
     scrubbed = [ended(Scrub, scrubs.request(who["approver"], one, "full").pk) for one in (demo, large)]
     assert [one.verdict for one in scrubbed] == ["good", "bad"]
+    InUsePlace.objects.create(registry=demo, place="kubernetes:https://127.0.0.1:9")
     return {
         "long": LONG,
         "run": held.pk,

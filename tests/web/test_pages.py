@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from registryui.models import Registry, Run
+from registryui.models import InUsePlace, Registry, Run
 from registryui.services import drafts, policies, policy_runs, proposals, runs, standing
 from tests.web.test_proposals import propose, work
 
@@ -31,6 +31,7 @@ PAGES = [
     ("scrub-progress", ["seed"], "get", "viewer"),
     ("scrub-call-off", ["seed"], "post", "approver"),
     ("scrub-start", ["seed"], "post", "approver"),
+    ("place-token", ["seed", 1], "post", "admin"),
     ("registry-events", ["seed"], "get", "viewer"),
     ("events-token", ["seed"], "post", "admin"),
     ("events-change", ["seed"], "post", "admin"),
@@ -101,6 +102,7 @@ def filled(seed, people):
     done = propose(people["proposer"], seed, "library/seed-2:version1")
     proposals.approve(people["approver"], done, done.plan.digest)
     work()
+    InUsePlace.objects.create(registry=seed, place="kubernetes:https://cluster.example")
     return seed
 
 
