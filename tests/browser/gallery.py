@@ -50,7 +50,7 @@ def fill() -> dict[str, object]:
     from django.contrib.auth.models import User
 
     from prune.sources.registry_v2.notifications import Event
-    from registryui.models import Draft, PolicyRun, Registry, Run, Scan, Scrub
+    from registryui.models import Draft, InUsePlace, PolicyRun, Registry, Run, Scan, Scrub
     from registryui.services import (
         events,
         listening,
