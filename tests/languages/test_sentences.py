@@ -106,6 +106,4 @@ SEAMS = re.compile(
 def test_every_form_is_one_that_is_still_said():
     spoken = "\n".join(_everything())
     gone = [form for form in FORMS if max(SEAMS.split(form), key=len).strip() not in spoken]
-    assert gone == [], (
-        "The engine says it in other words by now: change registryui/services/sentences.py."
-    )
+    assert gone == [], "The engine says it in other words by now: change registryui/services/sentences.py."
