@@ -17,6 +17,10 @@ SAID, LISTS = ("why",), ("names",)
 LONGEST = 2000
 
 FORMS = (
+    # why something is garbage
+    _("only %(image)s needs it, and no tag leads there"),
+    _("a manifest to which no tag leads"),
+    _("no manifest needs it"),
     # why something stays
     _("%(names)s points to it"),
     _("%(names)s point to it"),
@@ -147,6 +151,15 @@ FORMS = (
     _("untagging"),
     _("loading images"),
     _("naming images"),
+    # what attached documents say of themselves
+    _("Format"),
+    _("Name"),
+    _("Created"),
+    _("By"),
+    _("About"),
+    _("Predicate"),
+    _("Signatures"),
+    _("Type"),
 )
 
 

@@ -152,6 +152,12 @@ def said(text: str) -> SafeString | str:
     return format_html('<span lang="en">{}</span>', text) if english else shown
 
 
+@register.filter("translated")
+def as_far_as_known(text: str) -> str:
+    """Show what may be a person's words as well as a sentence of ours."""
+    return translated(text)
+
+
 @register.filter
 def tail(ref: str) -> str:
     """Show the tag or digest of a reference."""

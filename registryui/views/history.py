@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET
 
-from registryui.models import AuditEntry, Registry
+from registryui.models import AuditEntry, Registry, Run
 from registryui.permissions import VIEW, requires
 from registryui.services import audit
 from registryui.views.export import between, exported
@@ -38,10 +39,10 @@ WORDS: dict[str, str | Promise] = {
     audit.Action.SCRUB_REQUESTED: _("asked for a scrub of"),
     audit.Action.SCRUB_CALLED_OFF: _("called off the scrub of"),
     audit.Action.SCRUB_FINISHED: _("finished the scrub of"),
-    audit.Action.PROPOSED: _("proposed"),
+    audit.Action.PROPOSED: pgettext_lazy("somebody", "proposed"),
     audit.Action.EDITED: _("edited"),
-    audit.Action.APPROVED: _("approved"),
-    audit.Action.REJECTED: _("rejected"),
+    audit.Action.APPROVED: pgettext_lazy("somebody", "approved"),
+    audit.Action.REJECTED: pgettext_lazy("somebody", "rejected"),
     audit.Action.WITHDRAWN: _("withdrew"),
     audit.Action.STALE: _("found stale"),
     audit.Action.RUN_QUEUED: _("started"),
@@ -75,7 +76,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         {
             "entry": entry,
             "words": WORDS.get(entry.action, entry.action),
-            "label": entry.label or entry.data.get("name", ""),
+            "label": _label(entry),
         }
         for entry in page.object_list
     ]
@@ -87,6 +88,13 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "verdict": audit.verify() if "verify" in request.GET else None,
     }
     return render(request, "history.html", context)
+
+
+def _label(entry: AuditEntry) -> str:
+    """Return what an entry is about. Runs are called by what they do; everything else by the name that it has."""
+    if entry.object_kind == "run" and entry.data.get("kind") in Run.Kind.values:
+        return f"{Run.Kind(entry.data['kind']).label} {entry.object_id}"
+    return entry.label or str(entry.data.get("name", ""))
 
 
 def _filtered(request: HttpRequest) -> QuerySet[AuditEntry]:

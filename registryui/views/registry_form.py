@@ -96,6 +96,7 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
             "username": forms.TextInput(attrs={"autocomplete": "off"}),
         }
         labels = {
+            "title": _("Title"),
             "slug": _("Short name"),
             "source": _("Address"),
             "pull_name": _("Name in docker pull"),

@@ -14,6 +14,8 @@ from registryui.models import AuditEntry, PlanItem, PlanRecord, Proposal, Run
 from registryui.services import policy_runs
 from registryui.services.errors import NotNow, told
 from registryui.templatetags import show
+from registryui.views.policy_editor import CasesForm
+from registryui.views.registry_form import RegistryForm
 from registryui.words import listed, script_words
 from tests.web.conftest import watched
 from tests.web.test_pages import PAGES, filled  # noqa: F401  # a fixture
@@ -111,6 +113,16 @@ def test_errors_of_pages_are_german_too(seed, client_of):
     assert "Das ist Ihrer Rolle nicht erlaubt" in client.get("/r/add/", **GERMAN).content.decode()
 
 
+def test_every_field_of_the_long_forms_is_german(db):
+    same = {"Repositorys", "Name", "Region", "Container", "Docker Engine", "Bucket", "Title"}
+    for form in (RegistryForm(), CasesForm()):
+        with override("de"):
+            german = {name: str(field.label) for name, field in form.fields.items()}
+        for name, field in form.fields.items():
+            with override("en"):
+                assert str(field.label) != german[name] or german[name] in same, name
+
+
 # ---- what is stored ------------------------------------------------------------------------------------------
 
 
@@ -177,6 +189,14 @@ def test_what_is_written_down_is_the_same_whoever_clicks(db, people, tmp_path):
     assert {action for _, action, *_ in english["record"]} >= {"proposal.approved", "run.finished", "policy.ran"}
     for what, was in english.items():
         assert german[what] == was, what
+
+
+def test_the_record_is_read_in_german(filled, client_of):  # noqa: F811
+    page = text_of(client_of("viewer").get("/history/", **GERMAN).content.decode())
+    assert "proposer hat vorgeschlagen: #2 Delete library/seed-2:version1" in page
+    assert "approver hat freigegeben: #2" in page
+    assert "hat beendet: Bereinigung 1" in page
+    assert "cleanup" not in page
 
 
 def test_an_error_is_english_for_the_record_and_german_for_the_reader():
