@@ -160,6 +160,13 @@ FORMS = (
     _("Predicate"),
     _("Signatures"),
     _("Type"),
+    _("Builder"),
+    _("Kind of build"),
+    _("Made from"),
+    _("Finished"),
+    _("Signs"),
+    _("As"),
+    _("provenance"),
 )
 
 

@@ -91,9 +91,8 @@ def _everything() -> Iterator[str]:
         for path in (ROOT / folder).glob("**/*.py"):
             if path.name != "sentences.py":
                 for node in ast.walk(ast.parse(path.read_text())):
-                    if isinstance(node, ast.JoinedStr) or (
-                        isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
-                    ):
+                    text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+                    if text or isinstance(node, ast.JoinedStr):
                         yield from _spoken(node)
 
 
