@@ -1,7 +1,7 @@
 """How bytes, times and digests look."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.functional import Promise
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import get_language, ngettext
@@ -52,6 +52,13 @@ def brief(text: str, most: int = 140) -> SafeString | str:
     """Show a reference with the digests in it cut to 12 digits, and no longer than ``most``; the whole on hover."""
     cut = Truncator(_HEX.sub(lambda found: found[0][:12] + "…", text)).chars(most)
     return text if cut == text else format_html('<span title="{}">{}</span>', text, cut)
+
+
+@register.filter
+def persons(names: str | Iterable[str]) -> SafeString:
+    """Show a person or several, each as a link to everything that they had a part in."""
+    names = [names] if isinstance(names, str) else names
+    return format_html_join(", ", '<a href="?{}">{}</a>', ((urlencode({"person": name}), name) for name in names))
 
 
 @register.filter

@@ -55,6 +55,9 @@ def test_a_run_leads_to_every_item_and_what_became_of_it(seed, people, client_of
     told = client.get(f"/history/deletions/?run={second.pk}&format=json")
     items = PlanItem.objects.filter(plan=second.plan).count()
     assert b"".join(told).decode().count(f'"run": {second.pk}') == items > 1
+    people_of = client.get(f"/history/deletions/?run={second.pk}").content.decode()
+    assert '<a href="?person=proposer">proposer</a>' in people_of
+    assert '<a href="?person=approver">approver</a>' in people_of
     assert "Nothing matches" in client.get("/history/deletions/?run=999").content.decode()
     assert client.get("/history/deletions/?run=x").status_code == 200
 
