@@ -31,8 +31,11 @@ class Part(NamedTuple):
 
 
 def keep(scan: Scan, snapshot: Snapshot, now: datetime) -> bool:
-    """Store a snapshot as the newest of its registry; tell whether it differs from the one before."""
+    """Store a snapshot as the newest of its registry; tell whether it differs from the one before. Call it in a
+    transaction."""
     registry = scan.registry
+    # A worker that was taken for dead may still come to its end: two that write parts at once would leave a mixture.
+    Registry.objects.select_for_update(of=("self",)).only("pk").get(pk=registry.pk)
     body = msgspec.msgpack.encode(snapshot, order="deterministic")
     digest = hashlib.sha256(body).hexdigest()
     stored = RegistrySnapshot.objects.filter(registry=registry)
@@ -89,10 +92,14 @@ def some(registry: Registry, names: Collection[str]) -> Part | None:
             if stored is None or not stored.head:
                 return None
             rows = SnapshotPart.objects.filter(registry=registry, name__in=sorted(names))
-            parts = [_part(pk, digest) for pk, digest in rows.values_list("pk", "digest")]
-            around = _around(stored.pk, stored.digest)
             # Where a transaction sees what others finish meanwhile, a scan may have come in between.
-            if RegistrySnapshot.objects.filter(pk=stored.pk, digest=stored.digest).exists():
+            try:
+                parts = [_part(pk, digest) for pk, digest in rows.values_list("pk", "digest")]
+                around = _around(stored.pk, stored.digest)
+            except (SnapshotPart.DoesNotExist, RegistrySnapshot.DoesNotExist):
+                continue
+            # Not only its digest: that may be the old one again after two scans.
+            if RegistrySnapshot.objects.filter(pk=stored.pk, digest=stored.digest, scan=stored.scan_id).exists():
                 return Part(together(_unpacked(stored.head), parts), around, stored.scan_id, stored.taken_at)
     return None
 

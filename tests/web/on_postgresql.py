@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from registryui.models import Approval, AuditEntry, Proposal, Run, Scan
-from registryui.services import audit, leases, proposals, scans
+from prune.model.snapshot import Repository, Snapshot
+from registryui.models import Approval, AuditEntry, Proposal, RegistrySnapshot, Run, Scan
+from registryui.services import audit, leases, proposals, scans, snapshots
 from registryui.services.errors import NotNow
 from tests.web.test_proposals import propose
 
@@ -58,6 +61,44 @@ def test_two_who_approve_at_once_begin_one_run(seed, people):
     assert Run.objects.count() == 1
     assert Approval.objects.count() == 1
     assert audit.verify().broken_at is None
+
+
+def test_two_scans_that_end_at_once_leave_one_of_their_snapshots_and_no_mixture(shop):
+    """The worker of one was taken for dead, and came to its end all the same."""
+    whole = scans.latest_snapshot(shop)
+    first, second = sorted(whole.repositories)[:2]
+
+    def without(*names: str) -> Snapshot:
+        emptied = {name: Repository(name) for name in names}
+        return msgspec.structs.replace(whole, repositories={**whole.repositories, **emptied})
+
+    now = timezone.now()
+    for _ in range(4):
+        results = at_once(*(lambda one=one: scans.keep(shop.last_scan, one) for one in map(without, (first, second))))
+        assert results == [None, None]
+        kept = scans.latest_snapshot(shop)
+        assert kept in (without(first), without(second))
+        assert snapshots.surroundings_of(kept) == snapshots.some(shop, [first]).around
+        scans.keep(shop.last_scan, whole)
+    assert RegistrySnapshot.objects.get(registry=shop).taken_at > now
+
+
+def test_a_plan_that_meets_a_scan_is_of_before_or_after_it(shop):
+    whole = scans.latest_snapshot(shop)
+    name = min(whole.repositories)
+    other = msgspec.structs.replace(whole, repositories={**whole.repositories, name: Repository(name)})
+
+    def scanned() -> None:
+        for one in (other, whole) * 5:
+            scans.keep(shop.last_scan, one)
+
+    def read() -> list[Snapshot]:
+        return [part.snapshot for _ in range(60) if (part := snapshots.some(shop, [name])) is not None]
+
+    kept, found = at_once(scanned, read)
+    assert kept is None
+    assert isinstance(found, list), found
+    assert {len(part.repositories[name].tags) for part in found} <= {0, len(whole.repositories[name].tags)}
 
 
 def test_an_edit_and_an_approval_that_meet_leave_no_approval_of_what_was_not_seen(seed, people):
