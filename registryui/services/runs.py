@@ -14,6 +14,7 @@ from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
 from prune.plan.verification import DEPTHS, Depth, Loss
 from prune.reclaim.apply import apply
+from prune.reclaim.outcome import TrashRun
 from prune.reclaim.restore import restore as put_back
 from prune.reclaim.trash import accept_losses, empty_trash, list_runs
 from registryui.models import Proposal, Registry, Run, StandingApproval
@@ -177,6 +178,8 @@ def perform(run_id: int) -> None:
         except OSError as error:
             why = f"The registry could not be reached: {error.strerror or error}."
             run.state, run.message = Run.State.FAILED, why
+        if run.kind == Run.Kind.APPLY and run.state == Run.State.FAILED and run.trash != Run.Trash.HELD:
+            _hold_half(run)
         _finish(run)
     scan = scans.request(None, run.registry)
     scans.perform(scan.pk)
@@ -192,14 +195,32 @@ def _recheck(run: Run) -> None:
     try:
         policy_runs.recheck(run.proposal)
     except (PruneError, NotNow) as error:
-        known = list_runs(open_registry(run.registry))
-        begun = next((one for one in known if one.plan_digest == run.plan.digest and one.state != "restored"), None)
-        if begun is None:
-            raise
-        if begun.state != "unfinished":
+        begun = _begun(run)
+        if begun is None or begun.state == "emptied":
+            raise  # what was restored once and emptied then is begun anew
+        if begun.state in ("done", "partial"):
             return  # everything has moved: what is left is to look whether it is whole, and to write it down
         _hold_trash(run, begun.run)
         raise Stale(f"{error} The cleanup stopped half-way; undo it to bring back what had gone by then.") from None
+
+
+def _begun(run: Run) -> TrashRun | None:
+    """Return how far the store has come with the plan of a run, ``None`` when it has not begun, or was undone."""
+    if run.plan is None:
+        return None
+    known = list_runs(open_registry(run.registry))
+    return next((one for one in known if one.plan_digest == run.plan.digest and one.state != "restored"), None)
+
+
+def _hold_half(run: Run) -> None:
+    """Let a run that stopped half-way be undone: nobody may be willing, or allowed, to go on with it."""
+    try:
+        begun = _begun(run)
+    except (PruneError, OSError) as error:
+        log.warning("How far %s came could not be seen: %s", run, error)
+        return
+    if begun is not None and begun.state == "unfinished":
+        _hold_trash(run, begun.run)
 
 
 def _hold_trash(run: Run, engine_run: str) -> None:

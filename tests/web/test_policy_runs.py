@@ -8,6 +8,7 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 
+from prune.reclaim.trash import empty_trash
 from prune.sources.stores.disk import DiskStore
 from registryui.environment import mailer
 from registryui.models import (
@@ -22,6 +23,7 @@ from registryui.models import (
     StandingSignature,
 )
 from registryui.services import audit, leases, policies, policy_runs, proposals, runs, standing
+from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from tests.stores import tree
 from tests.web.test_proposals import root, work
@@ -364,6 +366,28 @@ def test_what_had_moved_completely_is_only_written_down(seed, people, monkeypatc
     work()
     proposal.refresh_from_db()
     assert (proposal.state, proposal.runs.get().trash) == ("done", "held")
+
+
+def test_a_run_that_was_undone_and_emptied_is_asked_about_anew(seed, people):
+    activated(people, seed)
+    first = due().proposal
+    proposals.approve(people["approver"], first, first.plan.digest)
+    work()
+    runs.restore(people["approver"], first.runs.get(kind="apply"))
+    work()
+    empty_trash(open_registry(seed), older_than=None, now=0)
+    policy = Policy.objects.get()
+    policy_runs.perform(policy_runs.ask(people["proposer"], policy, seed).pk)
+    again = Proposal.objects.exclude(pk=first.pk).get()
+    assert again.plan.digest == first.plan.digest
+    before = tree(root(seed))
+    seed.protection = "protect: [{tag: version1}]"
+    seed.save()
+    proposals.approve(people["approver"], again, again.plan.digest)
+    work()
+    again.refresh_from_db()
+    assert again.state == "stale"
+    assert tree(root(seed)) == before
 
 
 def test_a_standing_approval_is_counted_when_an_admin_starts_it(seed, people):

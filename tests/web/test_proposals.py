@@ -1,10 +1,13 @@
 """From a selection to a cleanup and back, through the services."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from prune.sources.stores.disk import DiskStore
 from registryui.models import Approval, Proposal, Run
 from registryui.services import approvals, audit, proposals, runs
 from registryui.services.errors import Moved, NotNow
@@ -232,6 +235,36 @@ def test_a_registry_that_went_away_fails_the_run_and_it_can_be_tried_again(seed,
     work()
     proposal.refresh_from_db()
     assert proposal.state == "done"
+
+
+def test_what_stopped_half_way_can_be_undone_by_whoever_will_not_go_on(seed, people, monkeypatch):
+    before = tree(root(seed))
+    proposal = propose(people["proposer"], seed, "library/seed-2:version1")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    move, done = DiskStore.move, []
+
+    def broken(self, source, target):
+        if len(done) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        done.append(source)
+        move(self, source, target)
+
+    monkeypatch.setattr(DiskStore, "move", broken)
+    work()
+    monkeypatch.setattr(DiskStore, "move", move)
+    first = proposal.runs.get()
+    assert (first.state, first.trash) == ("failed", "held"), first.message
+    # Its approver leaves: it goes back to the people, and they do not want it any more.
+    people["approver"].is_active = False
+    people["approver"].save()
+    with pytest.raises(NotNow, match="1 more approval"):
+        runs.start(people["admin"], proposal, "")
+    proposals.withdraw(people["proposer"], proposal)
+    runs.restore(people["admin"], first)
+    work()
+    first.refresh_from_db()
+    assert first.trash == "restored"
+    assert tree(root(seed)) == before
 
 
 @pytest.mark.parametrize(
