@@ -49,15 +49,15 @@ class Engine:
         return self
 
     def _up(self) -> bool:
-        for _ in range(300):
+        for _ in range(900):
             if self.process.poll() is not None:
                 return False
-            if self.socket.exists():
-                with docker.APIClient(base_url=self.url) as probe:
-                    try:
-                        return bool(probe.ping())
-                    except (docker.errors.DockerException, OSError):
-                        pass
+            if self.socket.exists():  # perhaps that of one that was killed
+                with (
+                    contextlib.suppress(docker.errors.DockerException, OSError),
+                    docker.APIClient(base_url=self.url) as probe,
+                ):
+                    return bool(probe.ping())
             time.sleep(0.1)
         return False
 
@@ -71,6 +71,14 @@ class Engine:
                 self.process.kill()
                 self.process.wait()
             self.process = None
+
+    def kill(self) -> None:
+        """Kill it as nothing can be prepared for; containers are left to themselves."""
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+        # Its own containerd dies with it. Where nobody takes note of that death, the next one would wait for it.
+        (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove its folder, with what it left mounted there."""

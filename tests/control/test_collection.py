@@ -33,6 +33,24 @@ blob eligible for deletion: {D}
 V3 = V2 + f"team/app: layer link eligible for deletion: {D}\n"
 
 
+#: As 3.1 prints it with `-m`, of a store with an index and a manifest without a tag: a blank after what is marked, an
+#: index's children marked as blobs before their turn comes, links of layers last.
+V3_UNTAGGED = f"""multi
+multi: marking manifest sha256:{"1" * 64}\x20
+multi: marking blob sha256:{"2" * 64}
+multi: marking manifest sha256:{"2" * 64}\x20
+multi/nested
+multi/nested: marking manifest sha256:{"3" * 64}\x20
+team/app
+manifest eligible for deletion: {{team/app {E} [1.0 stable sha256-{"1" * 64}.sig]}}
+
+3 blobs marked, 2 blobs and 1 manifests eligible for deletion
+blob eligible for deletion: {E}
+blob eligible for deletion: {D}
+team/app: layer link eligible for deletion: {D}
+"""
+
+
 def understood(text: str):
     output = Output()
     for line in text.splitlines():
@@ -44,10 +62,10 @@ def test_both_versions_are_understood():
     assert understood(V2).blobs == {D}
     assert not understood(V2).layer_links
     assert understood(V3).layer_links == {("team/app", D)}
-    with_manifest = (
-        V3.replace("0 manifests", "1 manifests") + f"manifest eligible for deletion: {{team/app {E} [a]}}\n"
-    )
-    assert understood(with_manifest).manifests == (f"{{team/app {E} [a]}}",)
+    untagged = understood(V3_UNTAGGED)
+    assert untagged.blobs == {D, E}
+    assert untagged.layer_links == {("team/app", D)}
+    assert untagged.manifests == (f"{{team/app {E} [1.0 stable sha256-{'1' * 64}.sig]}}",)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from prune.reclaim.control.hold import HELD, held_now, hold, put_right
 from prune.reclaim.journal import LOCK
 from prune.sources.stores.disk import DiskStore
 from tests.control.conftest import plan_for
-from tests.control.test_docker_control import control, while_it_moves, writes
+from tests.control.test_docker_control import MODES, control, while_it_moves, writes
 
 pytestmark = pytest.mark.real
 
@@ -106,6 +106,61 @@ def test_a_stand_in_that_is_killed_is_no_danger(contained, monkeypatch):
     assert (outcome.state, outcome.came_back) == ("done", True)
     assert contained.attributes() == was
     assert contained.pull_all() == {key: what for key, what in contained.before.items() if key[1] != "2.0"}
+
+
+@pytest.fixture
+def mortal(contained):
+    """The same, with an engine that may be killed: whatever becomes of the test, the next one finds it alive."""
+    yield contained
+    if contained.engine.process.poll() is not None:
+        contained.engine.start()
+
+
+def known(contained) -> dict:
+    """Its attributes without those that an engine says in other words once it has read them from its disk."""
+    return {key: what for key, what in contained.attributes().items() if key != "HostConfig"}
+
+
+@MODES
+@pytest.mark.parametrize("moment", ["before the moves", "after the moves"])
+def test_an_engine_that_is_killed_while_it_holds_a_registry(mortal, monkeypatch, mode, moment):
+    """Nothing can be given back without it: that is said, and done as soon as it is there again."""
+    contained = mortal
+    source, plan = plan_for(contained.source, "team/app:2.0")
+    was = known(contained)
+    store = DiskStore(str(contained.root))
+    monkeypatch.setattr("prune.reclaim.control.hold.LOOK_EVERY", 0)
+    with monkeypatch.context() as patched:
+        if moment == "before the moves":
+            while_it_moves(patched, contained.engine.kill)
+        else:
+            give_back = DockerControl.give_back
+
+            def killed_first(self, former):
+                contained.engine.kill()
+                give_back(self, former)
+
+            patched.setattr(DockerControl, "give_back", killed_first)
+        outcome = apply(source, plan, control=control(contained, mode))
+    assert outcome.state == ("failed" if moment == "before the moves" else "done")
+    assert not outcome.came_back
+    assert "did not come back" in outcome.message
+    assert held_now(store) is not None
+    with store.lock(LOCK), pytest.raises(DidNotComeBack):
+        put_right(control(contained, mode), store)
+    contained.engine.start()
+    contained.container = contained.engine.client.containers.get(contained.container.id)
+    with store.lock(LOCK):
+        assert put_right(control(contained, mode), store) is not None
+    assert held_now(store) is None
+    assert known(contained) == was
+    kept = {key: what for key, what in contained.before.items() if key[1] != "2.0"}
+    assert contained.pull_all() == (contained.before if outcome.state == "failed" else kept)
+    assert writes(contained) == 202
+    again = apply(source, plan, control=control(contained, mode))
+    assert (again.state, again.run) == ("done", outcome.run)
+    assert known(contained) == was
+    assert contained.pull_all() == kept
 
 
 def test_a_registry_that_was_killed_before_stays_so_and_is_cleaned(contained):
