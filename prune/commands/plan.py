@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import UNSET
+
 from prune.commands.output import human_bytes, print_table, progress_bar, say
 from prune.commands.policy_file import add_facts, find_facts, read_policy_file
 from prune.commands.source import add_source, open_chosen
@@ -31,6 +33,11 @@ def arguments(parser: ArgumentParser) -> None:
         "--grace", default="24h", metavar="AGE", help="nothing younger is taken as garbage (default 24h)"
     )
     parser.add_argument(
+        "--uploads-older-than",
+        metavar="AGE",
+        help="with --sweep: only uploads that were left alone for longer (default: as --grace)",
+    )
+    parser.add_argument(
         "--now", metavar="T", help="count ages from this time: seconds since 1970, or 2026-01-31T12:00:00Z"
     )
     parser.add_argument("--out", metavar="FILE", help="write the plan here, for `prune apply`")
@@ -47,6 +54,9 @@ def run(options: Namespace) -> int:
     for text in options.delete:
         Reference.parse(text)
     grace = parse_duration(options.grace)
+    if options.uploads_older_than is not None and not options.sweep:
+        raise UsageError("--uploads-older-than says which uploads --sweep takes; add --sweep.")
+    uploads = UNSET if options.uploads_older_than is None else parse_duration(options.uploads_older_than)
     now = parse_time(options.now) if options.now else int(time.time())
     if (options.facts or options.in_use) and not options.policy:
         raise UsageError("--facts and --in-use are for a policy; add --policy FILE.")
@@ -63,9 +73,18 @@ def run(options: Namespace) -> int:
         evaluation = evaluate(snapshot, facts, policy, now)
         for note in evaluation.notes:
             say(note)
-        plan = plan_of(snapshot, policy, evaluation, now=now, delete=options.delete, sweep=options.sweep, grace=grace)
+        plan = plan_of(
+            snapshot,
+            policy,
+            evaluation,
+            now=now,
+            delete=options.delete,
+            sweep=options.sweep,
+            grace=grace,
+            uploads_older_than=uploads,
+        )
     else:
-        request = Request(tuple(sorted(set(options.delete))), options.sweep, grace)
+        request = Request(tuple(sorted(set(options.delete))), options.sweep, grace, None, uploads)
         plan = make_plan(snapshot, request, now=now)
     if options.out:
         write_file(options.out, plan.to_json() + b"\n")

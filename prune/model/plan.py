@@ -112,12 +112,20 @@ class ScanSummary(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a person asked for: references as text, whether to sweep, the grace window in seconds."""
+    """What a person asked for: references as text, whether to sweep, the grace window in seconds, and how old
+    uploads must be besides (a plan without that has no such key, so that older plans keep their digests)."""
 
     delete: tuple[str, ...] = ()
     sweep: bool = False
     grace: Annotated[int, msgspec.Meta(ge=0)] = DEFAULT_GRACE
     policy: str | None = None
+    uploads_older_than: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def uploads_grace(self) -> int:
+        """Return how many seconds an upload must have been left alone: never fewer than the grace window."""
+        older = self.uploads_older_than
+        return self.grace if isinstance(older, msgspec.UnsetType) else max(self.grace, older)
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ class _Judge:
         self.plan = plan
         self.snapshot = snapshot
         self.limit = now - plan.request.grace
+        self.uploads_limit = now - plan.request.uploads_grace
         self.skipped: list[Skipped] = []
 
     def skip(self, item: str, reason: str) -> bool:
@@ -294,7 +295,8 @@ class _Judge:
             if upload is None:
                 self.skip(name, "it is gone already")
             elif upload.size != item.size or (
-                item.repository not in self.plan.delete.repositories and self.young(upload.time)
+                item.repository not in self.plan.delete.repositories
+                and (upload.time is None or upload.time > self.uploads_limit)
             ):
                 self.skip(name, "it has been written to since")
             else:

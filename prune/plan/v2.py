@@ -261,7 +261,7 @@ def _layer_links(
 def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) -> tuple[UploadItem, ...]:
     """Rule 7: left-over uploads, where one whose age cannot be told is kept. Rule 3: those of a repository that
     goes whole go with its folder."""
-    limit = now - request.grace
+    limit = now - request.uploads_grace
     return tuple(
         sorted(
             UploadItem(name, upload.id, upload.size)

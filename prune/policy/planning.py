@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from prune.model.errors import Refused, Stale, UsageError
 from prune.model.plan import DEFAULT_GRACE, Kept, Plan, Refusal, Request
@@ -23,12 +24,13 @@ def plan_of(
     delete: Iterable[str] = (),
     sweep: bool = False,
     grace: int = DEFAULT_GRACE,
+    uploads_older_than: int | UnsetType = UNSET,
 ) -> Plan:
     """Return the plan for what ``evaluation`` lets go. Its request names every tag and digest, and holds the digest
     of the policy; what a delete rule matched and another rule keeps is among what stays.
 
-    ``override`` are guards that a person set aside for this plan. ``delete``, ``sweep`` and ``grace`` are as in a
-    request by hand, and may not take what the policy protects or keeps.
+    ``override`` are guards that a person set aside for this plan. ``delete`` and the rest are as in a request
+    by hand, and may not take what the policy protects or keeps.
 
     Raises ``Stale`` when the evaluation is of another policy or registry, ``Refused`` when a guard tripped, or when
     something that a rule keeps would go.
@@ -48,7 +50,7 @@ def plan_of(
             refused.append(Refusal(decision.ref, str(error)))
         else:
             refs.add(decision.ref)
-    request = Request(tuple(sorted(refs)), sweep, grace, policy=evaluation.policy)
+    request = Request(tuple(sorted(refs)), sweep, grace, evaluation.policy, uploads_older_than)
     plan = make_plan(snapshot, request, now=now)
     _check(plan, evaluation)
     kept = [
