@@ -20,10 +20,12 @@ from prune.sources.registry_v2.client import Client
 from prune.sources.registry_v2.reading import Reader
 from prune.sources.registry_v2.source import RegistryV2
 
-#: Seconds after which a whole repository is looked at again. One that takes long to look at may be older: looking
-#: takes at most a tenth of the time.
+#: Seconds after which a whole repository is looked at again. One that takes long to look at may be older, but not
+#: by more than it takes: looking then takes half of the time.
 FRESH = 60.0
-SHARE = 10
+#: Seconds for which a list of tags is good after it came: nine times as long as it took to come, but not longer than
+#: this, or, where it took longer than this, than it took, and never longer than the last.
+LISTED, LONGEST_LISTED = 5.0, 60.0
 #: So many looks without anything done: the repository changes faster than we can follow.
 MOST_LOOKS = 100
 
@@ -70,7 +72,7 @@ class Cleaning:
         self.snapshot = snapshot
         self.looked = looked
         self.took = 0.0
-        self.listed = (float("-inf"), 0.0, frozenset[str]())
+        self.listed = (float("-inf"), frozenset[str]())
         self.left: dict[str, str] = {}
         """What the registry refused to let go, and why: not asked for again."""
         self.tick = tick
@@ -98,7 +100,11 @@ class Cleaning:
             # Asked for by this run, which was interrupted before it heard the answer.
             if gone.item in self.record.pending and "gone already" in gone.reason:
                 self.record.did(self.record.pending[gone.item])
-        return drift
+        # What this run deleted is not deleted again: if it is there, somebody pushed it since.
+        done = self.record.moved
+        tags = tuple(one for one in drift.items.tags if f"{self.name}:{one.tag}" not in done)
+        manifests = tuple(one for one in drift.items.manifests if f"{self.name}@{one.digest}" not in done)
+        return Drift(msgspec.structs.replace(drift.items, tags=tags, manifests=manifests), drift.skipped)
 
     async def _look_again(self, tags: Collection[str] | None) -> None:
         begun = time.monotonic()
@@ -142,7 +148,7 @@ class Cleaning:
 
     def _check_age(self) -> None:
         """Raise ``_News`` when the last look at the whole repository was too long ago."""
-        if time.monotonic() - self.looked > max(FRESH, SHARE * self.took):
+        if time.monotonic() - self.looked > max(FRESH, 2 * self.took):
             raise _News(None)
 
     # ---- manifests ----------------------------------------------------------------------------------------
@@ -194,12 +200,14 @@ class Cleaning:
                 raise _News({tag})
 
     async def _listing(self) -> frozenset[str]:
-        """Return the tags that are listed now. A listing that takes long is good for ten times as long."""
-        at, took, tags = self.listed
-        begun = time.monotonic()
-        if begun - at > SHARE * took:
+        """Return the tags that are listed now, or were a moment ago: what is good for how long, see `LISTED`."""
+        ends, tags = self.listed
+        if time.monotonic() >= ends:
+            begun = time.monotonic()
             tags = frozenset(await Reader(self.client, None, configs=False).listing.tags(self.name))
-            self.listed = begun, time.monotonic() - begun, tags
+            ended = time.monotonic()
+            took = ended - begun
+            self.listed = ended + min(9 * took, max(LISTED, took), LONGEST_LISTED), tags
         return tags
 
     # ---- tags ---------------------------------------------------------------------------------------------
