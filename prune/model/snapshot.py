@@ -22,6 +22,10 @@ def is_by_image(kind: SourceKind) -> bool:
 Blocks = Literal["nothing", "repository", "store"]
 
 
+#: Effects of what nobody understands and nothing moves.
+LEFT_ALONE, KEPT = "it is left alone", "it is kept"
+
+
 class Problem(msgspec.Struct, frozen=True, order=True, omit_defaults=True, gc=False):
     """An oddity: ``where`` it is, ``what`` it is, and its ``effect`` on deletion, each in words."""
 
@@ -111,6 +115,12 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     def by_image(self) -> bool:
         """Tell whether tags point at images that are based on each other, as in V1, and not at manifests."""
         return is_by_image(self.kind)
+
+    def left_alone(self) -> dict[str, Problem]:
+        """Return, by repository, something in it that is not understood and stays where it is: such a repository is
+        never moved as a whole."""
+        stays = (problem for problem in self.problems if problem.effect in (LEFT_ALONE, KEPT))
+        return {problem.repository: problem for problem in stays if problem.repository is not None}
 
     @property
     def complete(self) -> bool:

@@ -307,11 +307,14 @@ class _Judge:
         self, tags: dict[str, set[str]], going: dict[str, set[Digest]], uploads: set[tuple[str, str]]
     ) -> tuple[str, ...]:
         found = []
+        odd = self.snapshot.left_alone()
         for name in self.plan.delete.repositories:
             repository = self.snapshot.repositories.get(name)
             why = self.whole(name)
             if why is not None:
                 self.skip(name, why)
+            elif name in odd:
+                self.skip(name, f"{odd[name].where} {odd[name].what}, and {odd[name].effect}")
             elif repository is not None and (
                 repository.tags.keys() - tags.get(name, set())
                 or (not is_by_image(self.plan.kind) and repository.revisions.keys() - going.get(name, set()))

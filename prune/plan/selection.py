@@ -11,11 +11,13 @@ from prune.model.snapshot import Repository, Snapshot
 
 @dataclass
 class Selection:
-    """What was asked for, by repository. ``whole`` are the repositories named without tag or digest."""
+    """What was asked for, by repository. ``whole`` are the repositories named without tag or digest; ``folders``
+    those of them that go as they are, with everything in them."""
 
     tags: dict[str, set[str]] = field(default_factory=dict)
     digests: dict[str, set[Digest]] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
     refused: list[Refusal] = field(default_factory=list)
 
     def repositories(self) -> list[str]:
@@ -47,6 +49,11 @@ def select(snapshot: Snapshot, refs: Iterable[str]) -> Selection:
     for name in chosen.whole:
         chosen.tags.pop(name, None)
         chosen.digests.pop(name, None)
+    odd = snapshot.left_alone()
+    chosen.folders = chosen.whole - odd.keys()
+    for name in chosen.whole & odd.keys():
+        why = f"the repository itself stays, without tags: {odd[name].where} {odd[name].what}, {odd[name].effect}"
+        chosen.refused.append(Refusal(name, why))
     return chosen
 
 

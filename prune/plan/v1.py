@@ -45,7 +45,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int) -> Plan:
         delete=Deletions(
             tags=tuple(sorted(TagItem(n, t, snapshot.repositories[n].tags[t]) for n, t in gone_tags)),
             images=images,
-            repositories=tuple(sorted(chosen.whole)),
+            repositories=tuple(sorted(chosen.folders)),
         ),
         keep=kept(snapshot, chosen, touched - going, going, surviving_tags),
         refused=tuple(sorted(set(refused))),

@@ -69,7 +69,7 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroun
         ),
         blobs=blobs,
         # A registry's API has no way to take a name out of the catalog.
-        repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.whole)),
+        repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.folders)),
         layer_links=_layer_links(snapshot, fates, chosen, gone, request, now, around),
         uploads=uploads,
     )
@@ -243,7 +243,7 @@ def _layer_links(
     limit = now - request.grace
     found = []
     for name, repository in snapshot.repositories.items():
-        if name in chosen.whole:
+        if name in chosen.folders:
             continue  # they go with the folder
         links = repository.layer_links
         doomed = links.keys() & gone
@@ -268,7 +268,7 @@ def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) 
             for name, repository in snapshot.repositories.items()
             if name in chosen.whole or (request.sweep and repository.complete and snapshot.store_blocked is None)
             for upload in repository.uploads
-            if name in chosen.whole or _older(limit, upload.time)
+            if name in chosen.folders or _older(limit, upload.time)
         )
     )
 

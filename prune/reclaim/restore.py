@@ -3,7 +3,8 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
@@ -14,11 +15,13 @@ from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
 from prune.reclaim.registry import restore_registry
 from prune.reclaim.registry_v1 import restore_registry_v1
-from prune.reclaim.steps import MAX_INDEX_BYTES, Step, batches, content_of, is_in_index
+from prune.reclaim.steps import MAX_INDEX_BYTES, Step, StorageSource, batches, content_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
+from prune.sources.content import check_content
 from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.registry_v1.source import RegistryV1
 from prune.sources.registry_v2.source import RegistryV2
+from prune.sources.storage_v1 import StorageV1
 from prune.sources.stores.base import Store
 
 _RUN = re.compile(r"[0-9a-f]{12}-[0-9]{1,9}")
@@ -53,11 +56,18 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
             )
         if record.restored is not None and record.restored.state == "done":
             return Restored(run, "done", record.restored.done, (), "This run was restored before.")
-        return put_back(store, journal, record, report)
+        return put_back(store, journal, record, report, partial(_check, storage, journal, report))
 
 
-def put_back(store: Store, journal: Journal, record: Record, report: Report) -> Restored:
-    """Put back what a run has taken, or go on with doing so; the caller has the store's lock."""
+def put_back(
+    store: Store,
+    journal: Journal,
+    record: Record,
+    report: Report,
+    check: Callable[[list[Step]], list[Skipped]] | None = None,
+) -> Restored:
+    """Put back what a run has taken, or go on with doing so; the caller has the store's lock. ``check`` looks at all
+    of it when it is back, and returns what is not what it was."""
     steps = list(reversed(record.moved.values()))
     # The index of an OCI layout comes after the blobs, and its entries are judged when it is there.
     steps.sort(key=lambda step: 2 if is_in_index(step) else int(step.kind == "layout-index"))
@@ -74,7 +84,8 @@ def put_back(store: Store, journal: Journal, record: Record, report: Report) -> 
             back = []
             with store.together(journal.both_ends(batch)) as together:
                 for step in batch:
-                    odd = [] if step.path in record.back else list(_return(together, journal, step))
+                    back_already = step.path in record.back and not _is_spoilt(together, journal, step)
+                    odd = [] if back_already else list(_return(together, journal, step))
                     skipped += odd
                     if is_in_index(step):
                         odd = [one for one in skipped if one.item == step.item]
@@ -85,12 +96,42 @@ def put_back(store: Store, journal: Journal, record: Record, report: Report) -> 
             journal.add(Line("back", now, paths=tuple(back)))
             looked_at += len(batch)
             report(Progress("putting back", looked_at, len(steps)))
+        told = {one.item for one in skipped}
+        spoilt = [one for one in check(steps) if one.item not in told] if check is not None else []
+        done -= sum(step.counts for step in steps if step.item in {one.item for one in spoilt})
+        skipped += spoilt
         state = "partial" if skipped else "done"
         journal.add(Line("restored", int(time.time()), state=state, done=done, skipped=tuple(skipped)))
     except OSError as error:
         message = f"{error.strerror or error}. Nothing is lost: put that right and restore again."
         return Restored(journal.run, "failed", done, tuple(skipped), message)
     return Restored(journal.run, "partial" if skipped else "done", done, tuple(skipped))
+
+
+def _check(source: StorageSource, journal: Journal, report: Report, steps: list[Step]) -> list[Skipped]:
+    """Read every blob that is back and compare it with its digest; one that is spoilt goes into the trash again: in
+    its place it would keep a registry from taking the right one. Images of V1 have no digest."""
+    if isinstance(source, StorageV1):
+        return []
+    store = source.store
+    by_digest = {step.item: step for step in steps if step.kind in ("blob", "layout-blob")}
+    sizes = {digest: _size(store, content_of(step, step.path)) for digest, step in by_digest.items()}
+    found = check_content(source, {digest: size for digest, size in sizes.items() if size is not None}, report)
+    again = "; push an image that has it again"
+    skipped = [Skipped(digest, f"it is not in its place{again}") for digest, size in sizes.items() if size is None]
+    for digest, what in sorted(found.wrong.items()):
+        path = by_digest[digest].path
+        trash = journal.trash(path)
+        if digest not in found.unread and store.kind(path) is not None and store.kind(trash) is None:
+            store.move(path, trash)
+            store.settle([path, trash])
+        skipped.append(Skipped(digest, f"it {what}{again}"))
+    return skipped
+
+
+def _is_spoilt(store: Store, journal: Journal, step: Step) -> bool:
+    """Tell whether a blob that was back went into the trash again. Somebody may have put it right since."""
+    return step.kind in ("blob", "layout-blob") and store.kind(journal.trash(step.path)) is not None
 
 
 def _make_way(store: Store, journal: Journal, steps: list[Step], record: Record) -> None:

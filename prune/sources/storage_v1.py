@@ -11,7 +11,7 @@ import msgspec
 
 from prune.graph.v1 import with_ancestors
 from prune.model.errors import Unreadable
-from prune.model.snapshot import Problem, Repository, Snapshot, SourceKind, V1Image
+from prune.model.snapshot import LEFT_ALONE, Problem, Repository, Snapshot, SourceKind, V1Image
 from prune.sources.base import Capabilities, Progress, Report, silent
 from prune.sources.stores.base import Entry, Store
 
@@ -122,8 +122,8 @@ class _Scan:
             problems=tuple(sorted(set(self.problems))),
         )
 
-    def note(self, where: str, what: str, effect: str = _HARMLESS) -> None:
-        self.problems.append(Problem(where, what, effect))
+    def note(self, where: str, what: str, effect: str = _HARMLESS, repository: str | None = None) -> None:
+        self.problems.append(Problem(where, what, effect, "nothing", repository))
 
     def block(self, where: str, what: str, repository: str | None = None) -> None:
         """No image may go; with a repository, nothing of that one either."""
@@ -147,7 +147,7 @@ class _Scan:
             if entry.kind == "other":
                 self.block(where, "is a symbolic link or something else that is not followed")
             elif entry.kind == "file" or not is_image_id(entry.name):
-                self.note(where, "does not belong here", "it is left alone")
+                self.note(where, "does not belong here", LEFT_ALONE)
             else:
                 ids.append(entry.name)
         for done, id_ in enumerate(ids, 1):
@@ -217,7 +217,7 @@ class _Scan:
             if entry.kind == "folder":
                 yield entry.name
             elif entry.kind == "file":
-                self.note(where, "does not belong here", "it is left alone")
+                self.note(where, "does not belong here", LEFT_ALONE)
             else:
                 what = "is a symbolic link or something else that is not followed"
                 self.problems.append(Problem(where, what, _NOT_ANY, "store"))
@@ -231,7 +231,7 @@ class _Scan:
         for entry in entries:
             where = f"{folder}/{entry.name}"
             if entry.kind == "folder":
-                self.note(where, "does not belong here", "it is left alone")
+                self.note(where, "does not belong here", LEFT_ALONE, name)
                 continue
             if not entry.name.startswith("tag_") and entry.kind == "file":
                 continue

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from prune.cli import main
 from prune.model.digest import digest_of
-from prune.model.errors import SourceError, UsageError
+from prune.model.errors import SourceError, Stale, UsageError
 from prune.model.manifest import DOCKER_MANIFEST, OCI_INDEX, parse_manifest
 from prune.model.plan import Request
 from prune.model.snapshot import Repository, Snapshot
@@ -819,3 +819,83 @@ def test_an_undo_that_the_registry_refuses_says_so(server):
     restored = restore(source, outcome.run)
     assert restored.state == "partial"
     assert "405" in restored.skipped[0].reason
+
+
+# ---- lists that do not tell everything --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<{path}?last=v0>; rel='next'",
+        '<{path}?last=v0>; rel="prev next"',
+        "{path}?last=v0; rel=next",
+        '<{path}?last=' + "x" * 9000 + '>; rel="next"',
+    ],
+)  # fmt: skip
+def test_a_part_of_a_list_is_not_taken_for_the_whole(server, link):
+    """A list that goes on in a way that we do not understand hides tags: nothing there may go."""
+    server.hook = answers(
+        TAGS, lambda r: web.json_response({"tags": ["v0"]}, headers={"Link": link.format(path=TAGS)})
+    )
+    snapshot = scan(server)
+    assert not snapshot.repositories["bad"].complete
+    assert snapshot.repositories["good"].complete
+
+
+def test_tags_that_a_list_leaves_out_later_are_not_forgotten(server):
+    """distribution#4891: absent from a list says nothing. An image goes only with all tags that were seen on it."""
+    server.repositories["good"]["same"] = server.repositories["good"]["v0"]
+    source = open_source(server.url)
+    first = source.scan()
+    server.hook = answers("/v2/good/tags/list", lambda r: web.json_response({"tags": ["v0", "v1", "v2"]}))
+    again = source.scan(known=first)
+    assert again.repositories == first.repositories
+    assert ["leaves out 1 tags" in problem.what for problem in again.problems] == [True]
+    plan = make_plan(again, Request(("good:v0",)), now=int(time.time()))
+    assert plan.delete.manifests == ()
+    server.hook = None
+    del server.repositories["good"]["same"]
+    assert set(source.scan(known=again).repositories["good"].tags) == {"v0", "v1", "v2"}
+
+
+def test_a_planned_tag_that_is_not_listed_is_looked_for(server):
+    """Its image is about to go by digest: what still points there, and where to, must be known."""
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:v0",)), now=int(time.time()))
+    (digest,) = (one.digest for one in plan.delete.manifests)
+    old = server.repositories["good"]["v0"]
+    # It points at an index of the old image now, and no list shows it.
+    part = {"mediaType": DOCKER_MANIFEST, "digest": digest, "size": len(old)}
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part]}).encode()
+    server.repositories["good"]["v0"] = index
+
+    def hook(request):
+        if request.path == "/v2/good/tags/list":
+            return web.json_response({"tags": ["v1", "v2"]})
+        if request.method != "DELETE" and request.path.endswith(f"/manifests/{digest}"):
+            return web.Response(body=old, content_type=DOCKER_MANIFEST, headers={"Docker-Content-Digest": digest})
+        return None
+
+    server.hook = hook
+    with pytest.raises(Stale):
+        apply(source, plan, stopped=None)
+    assert not [one for one in server.requests if one[0] == "DELETE"]
+
+
+def test_a_server_that_names_no_digests_is_cleaned_all_the_same(server):
+    """Without the header it takes the manifest itself to know what a tag points at."""
+
+    def hook(request):
+        if "/manifests/" not in request.path or request.method == "DELETE":
+            return None
+        repo, _, reference = request.path.removeprefix("/v2/").partition("/manifests/")
+        tags = server.repositories[repo]
+        body = tags.get(reference) or {digest_of(one): one for one in tags.values()}.get(reference)
+        return web.Response(body=body, content_type=DOCKER_MANIFEST) if body is not None else None
+
+    server.hook = hook
+    source = open_source(server.url)
+    plan = make_plan(source.scan(), Request(("good:v0",)), now=int(time.time()))
+    assert apply(source, plan, stopped=None).state == "done"
+    assert set(server.repositories["good"]) == {"v1", "v2"}

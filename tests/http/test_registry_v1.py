@@ -162,6 +162,8 @@ HOSTILE = {
     "a redirect": lambda r: web.Response(status=302, headers={"Location": "http://169.254.169.254/"}),
     "deep JSON": lambda r: web.Response(text="[" * 100_000),
     "403": lambda r: web.Response(status=403),
+    "404 of a proxy": lambda r: web.Response(status=404, text="<h1>Not Found</h1>", content_type="text/html"),
+    "404 without an error": lambda r: web.json_response({}, status=404),
 }
 
 
@@ -273,6 +275,27 @@ def test_a_tag_that_comes_at_the_last_moment_keeps_its_repository(server, store)
     server.hook = late
     outcome = apply(opened(server), plan, stopped=None)
     assert outcome.state == "partial"
+    assert tags(store)[SEED, "late"] == store.id("E")
+
+
+def test_a_404_of_something_in_between_deletes_no_repository(server, store):
+    """A proxy that loses its way says that there are no tags: the repository has one that came a moment ago."""
+    deleted = []
+
+    def hook(request):
+        if request.method == "DELETE":
+            deleted.append(request.path)
+            if request.path.endswith("/tags/version2"):
+                store.tag(SEED, "late", "E")
+        elif deleted and request.path == f"/v1/repositories/{SEED}/tags":
+            return web.Response(status=404, text="<h1>Not Found</h1>", content_type="text/html")
+        return None
+
+    plan = plan_for(server, SEED)
+    server.hook = hook
+    outcome = apply(opened(server), plan, stopped=None)
+    assert outcome.state == "failed"
+    assert f"/v1/repositories/{SEED}/" not in deleted
     assert tags(store)[SEED, "late"] == store.id("E")
 
 

@@ -68,7 +68,8 @@ class _Run:
         parts = {name: part_of(self.plan, name) for name in names}
         # No tag may lead to what an interrupted run left of an image: so each manifest is looked for by its digest.
         wanted = {name: [one.digest for one in part.delete.manifests] for name, part in parts.items()}
-        snapshot = self.source.scan(self.report, configs=False, repositories=wanted)
+        tags = {name: [one.tag for one in part.delete.tags] for name, part in parts.items()}
+        snapshot = self.source.scan(self.report, configs=False, repositories=wanted, tags=tags)
         drifts = [check(part, snapshot, now=int(time.time())) for part in parts.values()]
         if parts and not any(drift.items for drift in drifts) and not self.record.moved and not self.record.pending:
             first = drifts[0].skipped[0] if drifts[0].skipped else None

@@ -24,6 +24,10 @@ MOST_STALE_PAGES = 100
 #: Problems of one repository beyond this many are counted, not told.
 MOST_TOLD = 100
 
+#: Characters of a ``Link`` header.
+MOST_LINK = 8192
+
+_ADDRESS = re.compile(r"<[^>]*>")
 _NEXT = re.compile(r"<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?next\"?(?=[\s;,]|$)", re.IGNORECASE)
 
 
@@ -138,9 +142,19 @@ class Listing:
 
 
 def next_page(answer: Answer) -> str | None:
-    """Return where a list goes on, as its ``Link`` header says (RFC 8288); ``None`` at its end."""
-    found = _NEXT.search(answer.headers.get("link", "")[:2048])
-    return found.group(1) if found is not None else None
+    """Return where a list goes on, as its ``Link`` header says (RFC 8288); ``None`` at its end.
+
+    Raises ``Unreadable`` when it goes on in a way that is not understood: a part is never taken for the whole.
+    """
+    link = answer.headers.get("link", "")
+    if len(link) > MOST_LINK:
+        raise Unreadable("goes on at an address that is too long")
+    found = _NEXT.search(link)
+    if found is not None:
+        return found.group(1)
+    if "next" in _ADDRESS.sub("", link).lower():
+        raise Unreadable("goes on in a way that cannot be understood")
+    return None
 
 
 async def each[S, T](do: Callable[[S], Awaitable[T]], things: Sequence[S], at_once: int) -> list[T]:

@@ -55,6 +55,8 @@ class Reader:
         """Tags, by repository, that are taken to point where they did."""
         self.also: Mapping[str, Collection[Digest]] = {}
         """Manifests, by repository, to look for although no tag may lead to them."""
+        self.expected: Mapping[str, Collection[str]] = {}
+        """Tags, by repository, that are looked for although they may not be listed."""
         self.report = report
         self.with_configs = configs
         self.findings = Findings()
@@ -96,6 +98,7 @@ class Reader:
         revisions: dict[Digest, int | None] = {}
         try:
             listed = await self.listing.tags(name)
+            listed += await self._left_out(name, listed)
         except (Unreadable, Denied) as error:
             self._block(name, f"{name} (list of tags)", str(error))
             return Repository(name, complete=False)
@@ -122,6 +125,25 @@ class Reader:
         if more > 0:
             self.findings.block_repository(name, name, f"has {more} more problems like these")
         return Repository(name, tags=tags, revisions=revisions, complete=name not in self.findings.blocked)
+
+    async def _left_out(self, name: str, listed: Collection[str]) -> list[str]:
+        """Return which of the tags that are ``expected`` are there although they are not listed: some servers leave
+        names out (distribution#4891), and what a deletion by digest would take along must be seen."""
+        among = set(listed)
+        suspects = sorted(tag for tag in self.expected.get(name, ()) if tag not in among)
+
+        async def there(tag: str) -> bool:
+            try:
+                return (await self._ask("HEAD", name, tag)).status != 404
+            except (Unreadable, Denied):
+                return True  # what is wrong with it is found out when it is read
+
+        found = await each(there, suspects, self._at_once)
+        missed = [tag for tag, here in zip(suspects, found, strict=True) if here]
+        if missed:
+            what = f"leaves out {len(missed)} tags that are there all the same, for instance {missed[0]}"
+            self.findings.note(f"{name} (list of tags)", what, repository=name)
+        return missed
 
     async def _tag(self, name: str, tag: str) -> Digest | None:
         """Return what a tag points at; reads its manifest unless it is known."""

@@ -72,14 +72,19 @@ class RegistryV2:
         known: Snapshot | None = None,
         configs: bool = True,
         repositories: Mapping[str, Collection[Digest]] | None = None,
+        tags: Mapping[str, Collection[str]] | None = None,
     ) -> Snapshot:
-        """See ``Source``. ``repositories`` limits the scan to these, with manifests to look for, tagged or not."""
+        """See ``Source``. ``repositories`` limits the scan to these, with manifests to look for, tagged or not;
+        ``tags`` are looked for whether they are listed or not, as are those in ``known``."""
 
         async def work(client: Client) -> Snapshot:
             await ping(client)
             reader = Reader(client, known, report, configs=configs)
             if known is not None:
                 reader.there = {name: repository.revisions for name, repository in known.repositories.items()}
+                reader.expected = {name: repository.tags for name, repository in known.repositories.items()}
+            if tags is not None:
+                reader.expected = tags
             reader.also = repositories or {}
             names = repositories if repositories is not None else await self._names(reader, known)
             partial = bool(self.within or self.chosen) or repositories is not None
@@ -100,6 +105,8 @@ class RegistryV2:
         read again; with ``but`` only tags that are not in ``known``, and those in ``but``, are looked at."""
         reader = Reader(client, known, configs=False)
         reader.also = {name: also}
+        if known is not None and name in known.repositories:
+            reader.expected = {name: known.repositories[name].tags}
         if known is not None and but is not None and name in known.repositories:
             before = known.repositories[name]
             reader.there = {name: before.revisions}

@@ -4,6 +4,7 @@ import secrets
 
 from prune.model.digest import Digest, digest_of
 from prune.model.errors import SourceError
+from prune.model.manifest import MAX_MANIFEST_BYTES
 from prune.sources.registry_v2.client import Answer, Client, quoted
 from prune.sources.registry_v2.reading import ACCEPT
 
@@ -18,7 +19,17 @@ async def points_at(client: Client, name: str, tag: str) -> Digest | None:
         return None
     if answer.status != 200:
         raise SourceError(f"{name}:{tag} cannot be looked at any more ({answer.status}).")
-    return answer.headers.get("docker-content-digest", "")
+    said = answer.headers.get("docker-content-digest", "")
+    if said:
+        return said
+    answer = await client.send(
+        "GET", path, scope=f"repository:{name}:pull", headers={"Accept": ACCEPT}, limit=MAX_MANIFEST_BYTES
+    )
+    if answer.status == 404:
+        return None
+    if answer.status != 200:
+        raise SourceError(f"{name}:{tag} cannot be looked at any more ({answer.status}).")
+    return digest_of(answer.body)
 
 
 async def delete(client: Client, name: str, reference: str) -> Answer:

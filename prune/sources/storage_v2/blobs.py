@@ -3,7 +3,7 @@
 import re
 
 from prune.model.digest import HEX_LENGTH, Digest
-from prune.model.snapshot import Blob
+from prune.model.snapshot import LEFT_ALONE, Blob
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.layout import under
 from prune.sources.stores.base import Store
@@ -39,7 +39,7 @@ def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str
             findings.block_store(where, "is a symbolic link or something else that is not followed")
             continue
         if algorithm.kind == "file" or algorithm.name not in HEX_LENGTH:
-            findings.note(where, "does not belong here", "it is left alone")
+            findings.note(where, "does not belong here", LEFT_ALONE)
             continue
         try:
             prefixes = store.entries(where)
@@ -50,7 +50,7 @@ def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str
             if prefix.kind == "other":
                 findings.block_store(f"{where}/{prefix.name}", "is a symbolic link or something else, not followed")
             elif prefix.kind == "file" or not is_hex(prefix.name, 2):
-                findings.note(f"{where}/{prefix.name}", "does not belong here", "it is left alone")
+                findings.note(f"{where}/{prefix.name}", "does not belong here", LEFT_ALONE)
             else:
                 found.append((algorithm.name, prefix.name))
     return found
@@ -72,8 +72,8 @@ def list_prefix(
     for name, stat in listed:
         if not well_named and not (is_hex(name, length) and name.startswith(prefix)):
             shown = name.encode(errors="backslashreplace").decode()
-            findings.note(f"{folder}/{shown}", "does not belong here", "it is left alone")
+            findings.note(f"{folder}/{shown}", "does not belong here", LEFT_ALONE)
         elif stat is None:
-            findings.note(f"{folder}/{name}", "has no data that could be read", "it is left alone")
+            findings.note(f"{folder}/{name}", "has no data that could be read", LEFT_ALONE)
         else:
             found[head + name] = Blob(stat.size, stat.time)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from prune.model.digest import HEX_LENGTH, Digest, is_digest
 from prune.model.errors import Unreadable
 from prune.model.reference import is_repository_name, is_tag_name
-from prune.model.snapshot import Repository, Upload
+from prune.model.snapshot import KEPT, LEFT_ALONE, Repository, Upload
 from prune.sources.storage_v2 import layout
 from prune.sources.storage_v2.blobs import all_hex, is_hex
 from prune.sources.storage_v2.findings import Findings
@@ -17,9 +17,9 @@ def find_repositories(store: Store, base: str, findings: Findings) -> Iterator[s
     """Yield the names of all repositories, sorted within each folder. A folder is one when it holds
     ``_manifests``, ``_layers`` or ``_uploads``; others may lie below it."""
     root = layout.under(base, "repositories")
-    pending = [""]
+    pending: list[tuple[str, str | None]] = [("", None)]
     while pending:
-        name = pending.pop()
+        name, around = pending.pop()
         folder = f"{root}/{name}" if name else root
         try:
             entries = store.entries(folder)
@@ -33,7 +33,7 @@ def find_repositories(store: Store, base: str, findings: Findings) -> Iterator[s
             findings.block_store(folder, f"cannot be read: {error.strerror}")
             continue
         mine = False
-        below = []
+        below, odd = [], []
         for entry in entries:
             where = f"{folder}/{entry.name}"
             if entry.name in layout.REPOSITORY_FOLDERS and name:
@@ -41,10 +41,14 @@ def find_repositories(store: Store, base: str, findings: Findings) -> Iterator[s
             elif entry.kind == "other":
                 findings.block_store(where, "is a symbolic link or something else that is not followed")
             elif entry.kind == "file" or entry.name.startswith("_"):
-                findings.note(where, "does not belong here", "it is left alone")
+                odd.append(where)
             else:
                 below.append(f"{name}/{entry.name}" if name else entry.name)
-        pending += reversed(below)
+        # In a folder below a repository, it is that one's: it would go with it.
+        around = name if mine else around
+        for where in odd:
+            findings.note(where, "does not belong here", LEFT_ALONE, around)
+        pending += [(one, around) for one in reversed(below)]
         if mine:
             if not is_repository_name(name):
                 findings.note(folder, "has a name that no registry accepts", repository=name)
@@ -89,7 +93,7 @@ class RepositoryReader:
             if entry.kind == "folder":
                 yield entry.name
             elif entry.kind == "file":
-                self._findings.note(where, "does not belong here", "it is left alone", name)
+                self._findings.note(where, "does not belong here", LEFT_ALONE, name)
             else:
                 self._findings.block_repository(
                     name, where, "is a symbolic link or something else that is not followed"
@@ -155,7 +159,7 @@ class RepositoryReader:
                 digest = f"{algorithm}:{encoded}"
                 if not is_hex(encoded, length):
                     if self._store.kind(path) is None:
-                        self._findings.note(path[:-5], "does not belong here", "it is left alone", name)
+                        self._findings.note(path[:-5], "does not belong here", LEFT_ALONE, name)
                     else:
                         self._findings.block_repository(name, path, "is the link of something that is no digest")
                     continue
@@ -186,7 +190,7 @@ class RepositoryReader:
             where = f"{folder}/{algorithm.name}"
             length = HEX_LENGTH.get(algorithm.name)
             if algorithm.kind != "folder" or length is None:
-                self._findings.note(where, "does not belong here", "it is left alone", name)
+                self._findings.note(where, "does not belong here", LEFT_ALONE, name)
                 continue
             entries = self._entries(name, where)
             head = algorithm.name + ":"
@@ -195,7 +199,7 @@ class RepositoryReader:
                 if entry.kind == "folder" and (well_named or is_hex(entry.name, length)):
                     found.append(head + entry.name)
                 else:
-                    self._findings.note(f"{where}/{entry.name}", "does not belong here", "it is left alone", name)
+                    self._findings.note(f"{where}/{entry.name}", "does not belong here", LEFT_ALONE, name)
         return found
 
     def layer_time(self, name: str, digest: Digest) -> int | None:
@@ -208,13 +212,13 @@ class RepositoryReader:
     def _uploads(self, name: str, folder: str) -> tuple[Upload, ...]:
         found = []
         if self._store.kind(folder) not in ("folder", None):
-            self._findings.note(folder, "is not a folder", "it is left alone", name)
+            self._findings.note(folder, "is not a folder", LEFT_ALONE, name)
             return ()
         for entry in self._entries(name, folder):
             if entry.kind == "folder":
                 found.append(self._upload(name, f"{folder}/{entry.name}", entry.name))
             else:
-                self._findings.note(f"{folder}/{entry.name}", "does not belong here", "it is left alone", name)
+                self._findings.note(f"{folder}/{entry.name}", "does not belong here", LEFT_ALONE, name)
         return tuple(found)
 
     def _upload(self, name: str, folder: str, id_: str) -> Upload:
@@ -226,13 +230,13 @@ class RepositoryReader:
         except FileNotFoundError:
             pass
         except (OSError, Unreadable):
-            self._findings.note(folder, "is an upload whose data cannot be read", "it is kept", name)
+            self._findings.note(folder, "is an upload whose data cannot be read", KEPT, name)
             return Upload(id_, 0, None)
         try:
             body, started = self._store.read(f"{folder}/startedat", layout.MAX_STARTED_BYTES)
             moment = datetime.fromisoformat(body.decode("ascii").strip())
         except (OSError, Unreadable, ValueError):
-            self._findings.note(folder, "is an upload of which nobody can tell when it began", "it is kept", name)
+            self._findings.note(folder, "is an upload of which nobody can tell when it began", KEPT, name)
             return Upload(id_, size, None)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
