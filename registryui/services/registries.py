@@ -59,7 +59,7 @@ def check(registry: Registry) -> tuple[str, str, str]:
 
 def see_abilities(registry: Registry, source: Source) -> None:
     """Remember what a registry says about itself and can do at the moment; what it was, when it does not answer."""
-    if isinstance(source, RegistryV2):
+    if isinstance(source, RegistryV2 | RegistryV1):
         with contextlib.suppress(PruneError):
             server, abilities = _seen(source.test())
             Registry.objects.filter(pk=registry.pk).update(server=server, abilities=abilities)

@@ -238,6 +238,9 @@ def _edit(request: HttpRequest, registry: Registry, title: str | Promise) -> Htt
                 return redirect("registry", saved.slug)
         except NotNow as error:
             form.add_error("source", told(error))
+    if request.method == "POST" and "check" in request.POST and "HX-Request" in request.headers:
+        # Beside the form, which stays as it is with what was typed: a password is never sent back.
+        return render(request, "_registry_tested.html", {"form": form})
     return render(
         request, "registry_form.html", {"form": form, "title": title, "registry": None if new else registry}
     )

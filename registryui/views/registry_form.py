@@ -242,6 +242,18 @@ class RegistryForm(PlaceForm, forms.ModelForm[Registry]):
         """Left out it is the default."""
         return self.cleaned_data["concurrency"] or CONCURRENCY
 
+    def troubles(self) -> list[tuple[str, str]]:
+        """Return what is wrong, each with the name of its field; those of the place speak for themselves."""
+        return [
+            ("" if field.name in self.shown else str(field.label), str(error))
+            for field in self
+            for error in field.errors
+        ]
+
+    def retype(self) -> bool:
+        """Tell whether something was typed that is not sent back with the form."""
+        return any(self.data.get(name) for name in self.fields if name.startswith("new_"))
+
     def save_secrets(self) -> None:
         """Put a new password and a new key, encrypted, onto the registry; without a certificate there is no key."""
         if self.cleaned_data["new_password"]:

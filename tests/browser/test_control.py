@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.waiting import tested
 from tests.control.conftest import fill_by_pushes
 from tests.engines import RegistryContainer
 from tests.servers import skopeo
@@ -35,11 +36,11 @@ def add(admin, live, **chosen) -> None:
     page.fill("#id_control_engine", live.engine.url)
     page.check("#id_run_on_approval")
     page.click("button:has-text('Test connection')")
-    assert "There is no container nobody" in page.inner_text("main")
+    tested(page, "There is no container nobody")
     page.fill("#id_control_container", "label=team")
     settings(page, **chosen)
     page.click("button:has-text('Test connection')")
-    assert "was found (registry:2, running), and it has this storage" in page.inner_text("main")
+    tested(page, "was found (registry:2, running), and it has this storage")
     admin.shot("control-settings")
     page.click("button:has-text('Save and scan')")
     page.wait_for_selector("a:has-text('team/app')", timeout=20_000)

@@ -105,6 +105,8 @@ def test_a_v1_registry(v1_server, people, client_of):
     assert registry.kind == "registry-v1"
     shown = page(client_of, "/r/ours/")
     assert "never an image: all of them stay on its disk" in shown
+    assert "It lists its repositories." in shown
+    assert "It deletes tags and repositories; images stay on its disk." in shown
     assert "<dt>Images</dt><dd>4</dd>" in shown
     assert "<dt>Stored</dt>" not in shown
     assert "sweep what nothing references" not in shown

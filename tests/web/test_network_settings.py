@@ -98,3 +98,22 @@ def test_the_page_says_what_it_cannot_do_and_how_to_switch_it_on(client_of, smal
     page = client_of("viewer").get("/r/live/").content.decode()
     assert "REGISTRY_STORAGE_DELETE_ENABLED=true" not in page
     assert "It deletes manifests." in page
+
+
+def test_a_connection_test_never_sends_a_secret_back_and_says_so(client_of, small):
+    """With htmx only what was found out comes back; without it the form does, and what is left out of it."""
+    client = client_of("admin")
+    typed = filled_in(small.url, check="1", username="me", new_password="typed-secret")
+    beside = client.post("/r/add/", typed, headers={"HX-Request": "true"}).content.decode()
+    assert "can be reached: registry API" in beside
+    assert "<form" not in beside
+    wrong = client.post("/r/add/", {**typed, "source": "http://127.0.0.1:1"}, headers={"HX-Request": "true"})
+    assert "cannot be reached" in wrong.content.decode()
+    nameless = client.post("/r/add/", {**typed, "slug": ""}, headers={"HX-Request": "true"}).content.decode()
+    assert "<strong>Short name:</strong> This field is required." in nameless
+    whole = client.post("/r/add/", typed).content.decode()
+    assert "can be reached: registry API" in whole
+    assert "type them again before you save" in whole
+    assert "typed-secret" not in beside + whole + wrong.content.decode()
+    assert "type them again" not in client.post("/r/add/", filled_in(small.url, check="1")).content.decode()
+    assert not Registry.objects.exists()

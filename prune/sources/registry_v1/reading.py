@@ -89,7 +89,7 @@ class Reader:
         Raises ``Unreadable`` when any of it cannot be understood.
         """
         answer = await self.client.send("GET", f"/v1/repositories/{name}/tags")
-        if _is_not_there(answer):
+        if is_not_there(answer):
             return None
         if answer.status != 200:
             raise Unreadable(f"was answered with status {answer.status}")
@@ -104,7 +104,7 @@ class Reader:
     async def tag(self, name: str, tag: str) -> str | None:
         """Return the id of the image that a tag points at now; ``None`` when there is no such tag."""
         answer = await self.client.send("GET", f"/v1/repositories/{name}/tags/{quoted(tag)}")
-        if _is_not_there(answer):
+        if is_not_there(answer):
             return None
         if answer.status != 200:
             raise Unreadable(f"{name}:{tag} was answered with status {answer.status}.")
@@ -187,7 +187,7 @@ class Reader:
         self.problems.append(Problem(where, what, _NOTHING_GOES, "repository", repository))
 
 
-def _is_not_there(answer: Answer) -> bool:
+def is_not_there(answer: Answer) -> bool:
     """Tell whether the registry itself says that there is no such thing. Whatever else answers with 404 on the way, a
     proxy for one, says nothing about what the registry holds."""
     if answer.status != 404:

@@ -5,6 +5,7 @@ import msgspec
 from prune.model.errors import SourceError, Unreadable
 from prune.model.snapshot import Snapshot, SourceKind
 from prune.sources.base import Capabilities, Report, silent
+from prune.sources.registry_v1.abilities import abilities
 from prune.sources.registry_v1.reading import NoSearch, Reader, full_name
 from prune.sources.registry_v2.auth import challenges
 from prune.sources.registry_v2.client import Answer, Client
@@ -85,14 +86,17 @@ class RegistryV1:
 
         async def work(client: Client) -> Found:
             answer = await ping(client)
+            chosen = (self.connection.within, *self.connection.chosen)
+            names = [full_name(name) for name in chosen if name and not name.endswith("/")]
             try:
-                await Reader(client, {}, silent).search()
+                names += await Reader(client, {}, silent).search()
                 listed = True
             except NoSearch:
                 listed = False
             version = answer.headers.get("x-docker-registry-version", "")[:20]
             server = f"docker-registry {version}" if version else answer.headers.get("server", "")[:60]
-            return Found(server, listed, bool(self.connection.credentials))
+            can = await abilities(client, next(iter(names), ""), listed=listed)
+            return Found(server, listed, bool(self.connection.credentials), can)
 
         return self.connection.run(work)
 
