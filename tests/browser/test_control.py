@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.waiting import tested
+from tests.browser.waiting import says
 from tests.control.conftest import fill_by_pushes
 from tests.engines import RegistryContainer
 from tests.servers import skopeo
@@ -36,11 +36,11 @@ def add(admin, live, **chosen) -> None:
     page.fill("#id_control_engine", live.engine.url)
     page.check("#id_run_on_approval")
     page.click("button:has-text('Test connection')")
-    tested(page, "There is no container nobody")
+    says(page, "There is no container nobody")
     page.fill("#id_control_container", "label=team")
     settings(page, **chosen)
     page.click("button:has-text('Test connection')")
-    tested(page, "was found (registry:2, running), and it has this storage")
+    says(page, "was found (registry:2, running), and it has this storage")
     admin.shot("control-settings")
     page.click("button:has-text('Save and scan')")
     page.wait_for_selector("a:has-text('team/app')", timeout=20_000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.waiting import tested
+from tests.browser.waiting import says
 from tests.http.registry_v1 import RegistryV1Server
 from tests.reclaim.naive import layout_pulled
 from tests.sources.conformance.subjects import TWO, fill_layout, fill_v1
@@ -29,7 +29,7 @@ def test_an_oci_layout_from_the_form_to_the_undo(tmp_path, visit, dashboard):
     page.fill("#id_source", str(layout.root))
     admin.shot("form-oci-narrow")
     page.click("button:has-text('Test connection')")
-    tested(page, "can be read: OCI layout")
+    says(page, "can be read: OCI layout")
     page.click("button:has-text('Save and scan')")
     page.wait_for_selector("a:has-text('shop/app')", timeout=20_000)
     assert "written in one piece" in page.inner_text("main")
@@ -68,7 +68,7 @@ def test_a_v1_registry_says_that_its_images_stay(tmp_path, visit, dashboard):
         page.fill("#id_slug", "old")
         page.fill("#id_source", server.url)
         page.click("button:has-text('Test connection')")
-        tested(page, "V1 registry API; it lists its repositories")
+        says(page, "V1 registry API; it lists its repositories")
         page.click("button:has-text('Save and scan')")
         page.wait_for_selector("a:has-text('shop/app')", timeout=20_000)
         assert "all of them stay on its disk" in page.inner_text("main")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.waiting import tested
+from tests.browser.waiting import says
 from tests.layouts import Layout
 from tests.servers import Guarded
 
@@ -31,14 +31,14 @@ def test_from_adding_it_to_undo(tmp_path, visit, dashboard):
         page.fill("#id_slug", "live")
         page.fill("#id_source", f"https://{server.host}")
         page.click("button:has-text('Test connection')")
-        tested(page, "not trusted")
+        says(page, "not trusted")
         page.fill("#id_ca_certificate", server.authority)
         page.click("button:has-text('Test connection')")
-        tested(page, "credentials")
+        says(page, "credentials")
         page.fill("#id_username", "me")
         page.fill("#id_new_password", server.password)
         page.click("button:has-text('Test connection')")
-        tested(page, "can be reached: registry API; it lists its repositories")
+        says(page, "can be reached: registry API; it lists its repositories")
         # What was typed is still there: the test stands beside the form, which was not sent back.
         assert page.input_value("#id_new_password") == server.password
         page.click("button:has-text('Save and scan')")

@@ -3,6 +3,6 @@
 from playwright.sync_api import Page
 
 
-def tested(page: Page, text: str) -> None:
+def says(page: Page, text: str) -> None:
     """Wait until the connection test beside the form says ``text``."""
     page.locator("#tested", has_text=text).wait_for(timeout=60_000)

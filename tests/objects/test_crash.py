@@ -133,7 +133,10 @@ def test_every_call_of_a_scan_fails_once(case):
             break
         plan = make_plan(snapshot, case.request, now=case.now)
         for field in plan.delete.__struct_fields__:
-            assert set(getattr(plan.delete, field)) <= set(getattr(case.plan.delete, field)), number
+            more = set(getattr(plan.delete, field)) - set(getattr(case.plan.delete, field))
+            # A repository that cannot go with its folder any more gives up its links one by one.
+            folders = case.plan.delete.repositories if field == "layer_links" else ()
+            assert not [one for one in more if field != "layer_links" or one.repository not in folders], number
         assert snapshot.complete or not (plan.delete.blobs or plan.delete.images)
         number += 1
     assert number > 2
