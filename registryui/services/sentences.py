@@ -120,6 +120,11 @@ FORMS = (
     _("It does not let these credentials delete, so a cleanup fails before it begins."),
     _("Give credentials that may delete (scope repository:NAME:delete)."),
     _("Distribution deletes tags by name from version 3 on."),
+    _("It keeps no index of its repositories, so only those that you name are read."),
+    _("It deletes tags and repositories; images stay on its disk."),
+    _("It does not let us delete tags, so a cleanup fails before anything is deleted."),
+    _("Give credentials that may delete, and let whatever stands before it pass DELETE requests on."),
+    _("This could not be found out."),
     # what went wrong
     _("The registry could not be read: %(reason)s."),
     _("The registry could not be reached: %(reason)s."),
