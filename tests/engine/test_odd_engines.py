@@ -80,7 +80,8 @@ def test_an_image_that_is_removed_during_the_scan_is_no_fault(proxy, engine):
 
 def test_a_container_of_an_image_with_another_id_holds_the_name_it_was_made_by(proxy, engine):
     """Engines differ in which digest of an image they note with a container."""
-    for named in ("shop/one:1", "docker.io/shop/one:1"):
+    id_ = engine.id("shop/one:1")
+    for named in ("shop/one:1", "docker.io/shop/one:1", id_, id_.removeprefix("sha256:")[:12], id_[:19]):
         container = [{"Id": "0" * 64, "Names": ["/web"], "Image": named, "ImageID": "sha256:" + "0" * 64}]
         proxy.hook = ending("/containers/json", lambda listed=container: web.json_response(listed))
         source = open_source(proxy.source)

@@ -1,5 +1,6 @@
 """Reading a Docker Engine."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,9 @@ from prune.sources.docker_engine.layers import Layers, Made, layer_sizes
 #: An image that is about to go is known by this name alone for a moment (see `prune.reclaim.engine`).
 GOING = "registryui-going"
 
+
+#: The shortest beginning of an id that engines list.
+_ID = re.compile(r"[0-9a-f]{12,64}")
 
 #: Docker came out in 2013; no image is older.
 _FIRST_YEAR = 2013
@@ -149,10 +153,14 @@ class _Scan:
         return found
 
     def _named(self, text: str) -> set[str]:
-        """Return the images that a reference may mean: an id, a tag, or a digest, with or without the usual host."""
+        """Return the images that a reference may mean: an id or its beginning, which engines list when a name means
+        another image now, a tag, or a digest, with or without the usual host."""
         text = text.removeprefix("docker.io/").removeprefix("library/")
         spelled = {text, f"{text}:latest"}
         found = {id_ for id_, image in self.images.items() if id_ == text or spelled & _short(image.names)}
+        beginning = text.removeprefix("sha256:")
+        if _ID.fullmatch(beginning):
+            found |= {id_ for id_ in self.images if id_.removeprefix("sha256:").startswith(beginning)}
         return found | {id_ for name, id_ in self.tags.items() if spelled & _short([name])}
 
     def _image(self, row: Mapping[str, Any]) -> V1Image | None:
