@@ -74,8 +74,9 @@ def counts(standing: StandingApproval) -> bool:
 
 
 def missing(standing: StandingApproval) -> int:
-    """Return how many signatures are still needed: as many as a proposal there needs approvals."""
-    return max(0, standing.registry.required_approvals - standing.signatures.count())
+    """Return how many signatures are still needed: as many as a proposal there needs approvals. That of somebody
+    whose account was closed since counts no more."""
+    return max(0, standing.registry.required_approvals - standing.signatures.filter(user__is_active=True).count())
 
 
 def stale(standing: StandingApproval) -> NotNow | None:

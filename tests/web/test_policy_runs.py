@@ -368,6 +368,16 @@ def test_what_had_moved_completely_is_only_written_down(seed, people, monkeypatc
     assert (proposal.state, proposal.runs.get().trash) == ("done", "held")
 
 
+def test_a_signature_of_a_closed_account_counts_no_more(seed, people):
+    policy = activated(people, seed)
+    asked = standing.ask(people["approver"], policy.active, seed, "ran well for a year")
+    standing.sign(people["admin"], asked)
+    assert standing.holding(policy.active, seed) == asked
+    people["admin"].is_active = False
+    people["admin"].save()
+    assert standing.holding(policy.active, seed) is None
+
+
 def test_a_run_that_was_undone_and_emptied_is_asked_about_anew(seed, people):
     activated(people, seed)
     first = due().proposal
