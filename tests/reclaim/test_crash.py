@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,8 +31,11 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["prune.cli", "prune.commands.apply", "prune.commands.restore", __name__])
 
 
-def dying(number: int, arguments: tuple[str, ...]) -> None:
-    """Run the command and kill this process before its n-th call that writes."""
+def dying(number: int, arguments: tuple[str, ...], said: str) -> None:
+    """Run the command and kill this process before its n-th call that writes. What it says goes to ``said``."""
+    with Path(said).open("wb") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
     calls = itertools.count()
 
     def deadly(method):
@@ -75,12 +79,13 @@ def left(root):
 
 def killed_after(number: int, *arguments: str) -> bool:
     """Run the command, killed before its n-th write; tell whether it was killed (and not done before)."""
-    process = PROCESSES.Process(target=dying, args=(number, arguments))
+    said = Path(f"{arguments[1].partition(':')[2]}.said")
+    process = PROCESSES.Process(target=dying, args=(number, arguments, str(said)))
     process.start()
     process.join()
     code = process.exitcode
     process.close()
-    assert code in (0, -signal.SIGKILL), f"ended with {code}"
+    assert code in (0, -signal.SIGKILL), f"ended with {code} before write {number}: {said.read_text()}"
     return code != 0
 
 
