@@ -47,6 +47,7 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "proposing a repository": f"{reverse('propose', args=[slug])}?ref={service.name}",  # type: ignore[union-attr]
         "proposing a tag of the largest": f"{reverse('propose', args=[slug])}?ref={largest.name}:{_tag(largest)}",  # type: ignore[union-attr]
         "image, a base": reverse("image", args=[slug, base.digest]),  # type: ignore[union-attr]
+        "who builds on whom, graph": reverse("registry-graph", args=[slug]),
         "image, graph": reverse("image-graph", args=[slug, leaf.digest]),  # type: ignore[union-attr]
         "image, graph of a base": reverse("image-graph", args=[slug, base.digest]),  # type: ignore[union-attr]
         "image, graph of an index": reverse("image-graph", args=[slug, index.digest]),  # type: ignore[union-attr]

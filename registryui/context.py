@@ -15,6 +15,7 @@ SECTIONS = {
     "repository": "registries",
     "image": "registries",
     "image-graph": "registries",
+    "registry-graph": "registries",
     "scrub": "registries",
     "compare": "registries",
     "space": "space",

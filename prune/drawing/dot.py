@@ -264,7 +264,7 @@ class _Sketch:
                 label = "\n".join(shape.later) if when == "after" else label
             graph.node(
                 name,
-                _label(label),
+                label_of(label),
                 shape=form,
                 style=style,
                 color=line,
@@ -295,7 +295,7 @@ class _Sketch:
         return source
 
 
-def _label(text: str) -> str:
+def label_of(text: str) -> str:
     """Return ``text`` as a label: each line escaped, and never read as markup even when it looks like ``<this>``."""
     label: str = graphviz.nohtml("\\n".join(str(graphviz.escape(_plain(line))) for line in text.split("\n")))
     return label

@@ -105,7 +105,7 @@ class _Writer:
             if "edge" in classes:
                 tail, _, head = name.replace("--", "->").partition("->")
                 if tail not in self.gone and head not in self.gone and (self.after or "later" not in classes):
-                    kind = next((c for c in classes if c.startswith("edge-")), "")
+                    kind = " ".join(c for c in classes if c.startswith("edge-"))
                     ends = f'data-from="{self.prefix}{tail}" data-to="{self.prefix}{head}"'
                     edges.append(f'<g class="edge {kind}" {ends}>{self._shapes(child)}</g>')
             elif "node" in classes and name in self.shapes and name not in self.gone:

@@ -57,9 +57,9 @@ class Catalogue(msgspec.Struct, frozen=True):
     shared: dict[str, SharedLayer]
 
 
-def catalogue(snapshot: Snapshot) -> Catalogue:
-    """Return what lists and pages show of ``snapshot``."""
-    graph = image_graph(snapshot)
+def catalogue(snapshot: Snapshot, graph: ImageGraph | None = None) -> Catalogue:
+    """Return what lists and pages show of ``snapshot``; ``graph`` is its whole graph, if that is known already."""
+    graph = graph or image_graph(snapshot)
     entries = _by_image(snapshot, graph) if snapshot.by_image else _by_manifest(snapshot, graph)
     return Catalogue(entries, _shared(snapshot))
 

@@ -5,7 +5,7 @@ from registryui.models.content import Manifest, ManifestSighting, Repository, Ta
 from registryui.models.document import Document
 from registryui.models.draft import Draft
 from registryui.models.event import HeardEvent, Listening, Pull, Push
-from registryui.models.image import Image, Label, SharedLayer
+from registryui.models.image import BuildsOn, Image, Label, SharedLayer
 from registryui.models.item import PlanItem
 from registryui.models.policy import (
     InUsePlace,
@@ -27,6 +27,7 @@ __all__ = [
     "Approval",
     "AuditEntry",
     "AuditHead",
+    "BuildsOn",
     "Comment",
     "Document",
     "Draft",

@@ -79,3 +79,20 @@ class SharedLayer(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class BuildsOn(models.Model):
+    """Images of a repository are based on some of another one, as the last scan saw it."""
+
+    registry = models.ForeignKey("Registry", on_delete=models.CASCADE, related_name="+")
+    repository = models.ForeignKey("Repository", on_delete=models.CASCADE, related_name="+")
+    base = models.ForeignKey("Repository", on_delete=models.CASCADE, related_name="+")
+    images = models.PositiveIntegerField(help_text="Of the repository, that are based on one of the other.")
+    shared = models.PositiveBigIntegerField(help_text="Bytes of those bases, each layer once.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["repository", "base"], name="builds_on_once")]
+        indexes = [models.Index(fields=["registry", "-shared", "id"], name="builds_on_shared")]
+
+    def __str__(self) -> str:
+        return f"{self.repository} on {self.base}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.models import OuterRef, Subquery
 
+from prune.graph.images import ImageGraph
 from prune.model.snapshot import Snapshot
 from prune.plan.catalogue import Catalogue, Entry, SharedLayer, catalogue
 from registryui.models import Image, Label, Manifest, ManifestSighting, Registry, Repository, TagSighting
@@ -23,9 +24,9 @@ CHANGING = (
 MOST_LABELS = 40
 
 
-def keep(registry: Registry, snapshot: Snapshot, now: datetime) -> None:
+def keep(registry: Registry, snapshot: Snapshot, graph: ImageGraph, now: datetime) -> None:
     """Store what changed since the last scan. Call it before the sightings that point at images are connected."""
-    seen = catalogue(snapshot)
+    seen = catalogue(snapshot, graph)
     _keep_images(registry, snapshot, seen, now)
     _keep_layers(registry, seen.shared)
 

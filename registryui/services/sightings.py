@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from django.db.models import Model
 
+from prune.graph.images import image_graph
 from prune.model.snapshot import Repository as Seen
 from prune.model.snapshot import Snapshot
 from prune.plan.usage import Usage, usage
 from registryui.models import Manifest, ManifestSighting, Registry, Repository, TagSighting
-from registryui.services import contents, facts
+from registryui.services import builds_on, contents, facts
 
 BATCH = 1000
 #: Digests asked for at once; databases allow so many parameters.
@@ -23,8 +24,10 @@ ASKED = 5000
 def keep(registry: Registry, snapshot: Snapshot, now: datetime) -> None:
     """Store what changed since the last scan."""
     _keep_manifests(snapshot)
-    facts.keep(registry, snapshot, now)
+    graph = image_graph(snapshot)
+    facts.keep(registry, snapshot, graph, now)
     rows = _keep_repositories(registry, snapshot, now)
+    builds_on.keep(registry, graph, rows)
     _keep_tags(registry, snapshot, rows, now)
     _keep_revisions(registry, snapshot, rows, now)
     facts.connect(registry)

@@ -21,7 +21,7 @@ from prune.graph.images import Tag
 from prune.model.digest import short
 from registryui.models import Registry, Repository
 from registryui.permissions import PROPOSE, VIEW, requires
-from registryui.services import diagrams, images, lineage, proposals
+from registryui.services import builds_on, diagrams, images, lineage, overviews, proposals
 from registryui.services.diagrams import Drawn
 from registryui.services.errors import NotNow
 from registryui.views.registries import of_slug
@@ -239,3 +239,53 @@ def image(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
     }
     partial = request.headers.get("HX-Target") == "graph"
     return render(request, "_graph.html" if partial else "image_graph.html", context)
+
+
+PAIRS = {
+    "repository": Column("repository__name", "Repository"),
+    "base": Column("base__name", "Builds on"),
+    "images": Column("images", "Images", number=True),
+    "shared": Column("shared", "Shared", number=True),
+}
+
+
+@require_GET
+@requires(VIEW)
+def registry(request: HttpRequest, slug: str) -> HttpResponse:
+    """Which repository of a registry builds on which, by the bytes that they share: drawn, and as a table."""
+    watched = of_slug(slug)
+    view = view_of(request)
+    drawn, left_out = overviews.drawn(watched, view.unfolded, everything=view.everything)
+
+    def address(shape: Shape) -> str:
+        if shape.unfold:
+            return changed(request, unfold=[*view.unfolded, shape.unfold])
+        return reverse("repository", args=[slug, shape.key]) + "?tab=graph"
+
+    title = _("Who builds on whom in %(title)s") % {"title": watched.title}
+    pair = diagrams.inline(drawn, title, address)
+    rows = builds_on.of_registry(watched).select_related("repository", "base")
+    table = Table(request, rows, PAIRS, search=["repository__name", "base__name"], default="-shared")
+    folded = drawn.drawing is not None and any(shape.unfold for shape in drawn.drawing.shapes.values())
+    file = reverse("registry-graph", args=[slug]).rstrip("/")
+    context = {
+        "registry": watched,
+        "svg": pair.before,
+        "sentence": pair.sentence,
+        "left_out": left_out,
+        "unfold_all": changed(request, all="1") if folded and not view.everything else "",
+        "fold_all": changed(request, all=None, unfold=None) if view.everything or view.unfolded else "",
+        "files": {ending: f"{file}.{ending}{changed(request)}" for ending in TYPES},
+        "table": table,
+    }
+    partial = request.headers.get("HX-Target") == "graph"
+    return render(request, "_registry_graph.html" if partial else "registry_graph.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def registry_file(request: HttpRequest, slug: str, ending: str) -> HttpResponse:
+    """The same as SVG, PNG or DOT."""
+    view = view_of(request)
+    drawn, _left_out = overviews.drawn(of_slug(slug), view.unfolded, everything=view.everything)
+    return sent(drawn, f"{slug}-builds-on", ending)

@@ -44,6 +44,7 @@ PAGES = {
     "repository-graph-looked-at": ("viewer", "/r/demo/repositories/shop/web/?tab=graph&colour=age&node={base}"),
     "image": ("viewer", "/r/demo/images/{leaf}/"),
     "image-graph": ("viewer", "/r/demo/images/{base}/graph/?colour=size"),
+    "registry-graph": ("viewer", "/r/demo/graph/"),
     "image-graph-index": ("viewer", "/r/demo/images/{index}/graph/"),
     "image-base": ("viewer", "/r/demo/images/{base}/"),
     "image-index": ("viewer", "/r/demo/images/{index}/"),
@@ -102,6 +103,7 @@ FRAGMENTS = {
     "proposal-plan",
     "repository-file",
     "image-file",
+    "registry-graph-file",
 }
 #: No colour of ours depends on the width, so that these two see all that four would.
 LOOKS = [("light", 1280, 900), ("dark", 360, 740)]

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from prune.drawing import layout
 from prune.drawing.diagram import MOST_NODES, View
 from prune.drawing.dot import Drawing
-from registryui.models import Image, Registry, TagSighting
-from registryui.services import diagrams, lineage, parts, proposals, scans
+from registryui.models import BuildsOn, Image, Registry, TagSighting
+from registryui.services import diagrams, lineage, overviews, parts, proposals, scans
 from tests.stores import V2Store, age
-from tests.web.conftest import watched
+from tests.web.conftest import scan, watched
 
 pytestmark = pytest.mark.django_db
 
@@ -276,3 +276,75 @@ def test_what_cannot_be_picked_is_said(shop, client_of):
     assert '<svg class="graph"' in page
     page = client.get("/r/shop/repositories/shop/web/?tab=graph&pick=shop/api:2.0").content.decode()
     assert "Propose to delete what is picked" not in page
+
+
+def pairs(registry: Registry) -> set[tuple[str, str, int, int]]:
+    rows = BuildsOn.objects.filter(registry=registry)
+    return set(rows.values_list("repository__name", "base__name", "images", "shared"))
+
+
+def test_who_builds_on_whom_is_what_a_look_at_the_layers_says(family, shop):
+    for registry in (family, shop):
+        snapshot = scans.latest_snapshot(registry)
+        layers = {
+            digest: tuple(layer.digest for layer in one.layers)
+            for digest, one in snapshot.manifests.items()
+            if one.layers and one.subject is None and one.config and one.config.digest in snapshot.configs
+        }
+        sizes = {layer.digest: layer.size for one in snapshot.manifests.values() for layer in one.layers}
+        held = {name: set(one.revisions) & layers.keys() for name, one in snapshot.repositories.items()}
+        expected = set()
+        for name, mine in held.items():
+            taken: dict[str, list[str]] = {}
+            for digest in mine:
+                below = [
+                    (len(layers[other]), where, other)
+                    for where, theirs in held.items()
+                    for other in theirs
+                    if layers[other] == layers[digest][: len(layers[other])] and layers[other] != layers[digest]
+                ]
+                if below and (nearest := max(below))[1] != name:
+                    taken.setdefault(nearest[1], []).append(nearest[2])
+            for base, digests in taken.items():
+                shared = sum(sizes[layer] for layer in {layer for one in digests for layer in layers[one]})
+                expected.add((name, base, len(digests), shared))
+        assert pairs(registry) == expected
+        assert expected
+
+
+def test_who_builds_on_whom_is_drawn_and_listed(family, client_of):
+    client = client_of("viewer")
+    page = client.get("/r/family/graph/").content.decode()
+    assert links(page) == {
+        name: f"/r/family/repositories/{name}/?tab=graph"
+        for name in ("base/os", "base/runtime", "team/app", "team/other")
+    }
+    assert "by 120 images" in page
+    assert page.count('<tr><th scope="row">') == 3
+    for ending, magic in (("svg", b"<svg"), ("png", b"\x89PNG"), ("dot", b"digraph repositories")):
+        assert client.get(f"/r/family/graph.{ending}").content.startswith(magic)
+
+
+def test_namespaces_are_one_until_they_are_opened(family, client_of, monkeypatch):
+    monkeypatch.setattr(overviews, "MOST_SINGLE", 2)
+    client = client_of("viewer")
+    page = client.get("/r/family/graph/").content.decode()
+    assert links(page)["team/, 2 repositories"] == "?unfold=team"
+    opened = client.get("/r/family/graph/?unfold=team").content.decode()
+    assert {"team/app", "team/other"} <= links(opened).keys()
+    assert "team/app" in links(client.get("/r/family/graph/?all=1").content.decode())
+
+
+def test_a_scan_that_finds_another_base_says_so(tmp_path):
+    store = V2Store(tmp_path / "store")
+    fill(store, 2)
+    age(tmp_path)
+    registry = watched(store.source, "changing")
+    kept = dict(BuildsOn.objects.filter(registry=registry).values_list("repository__name", "pk"))
+    own = store.layer(50)
+    store.image("team/other", "2", layers=[own])
+    store.image("team/third", "1", layers=[own, store.layer(60)])
+    age(tmp_path)
+    scan(registry)
+    assert ("team/third", "team/other") in {pair[:2] for pair in pairs(registry)}
+    assert BuildsOn.objects.get(registry=registry, repository__name="team/app").pk == kept["team/app"]

@@ -38,6 +38,8 @@ PAGES = [
     ("events-anew", ["seed"], "post", "admin"),
     ("events-stop", ["seed"], "post", "admin"),
     ("repository", ["seed", "library/seed-1"], "get", "viewer"),
+    ("registry-graph", ["seed"], "get", "viewer"),
+    ("registry-graph-file", ["seed", "dot"], "get", "viewer"),
     ("repository-file", ["seed", "library/seed-1", "dot"], "get", "viewer"),
     ("image", ["seed", "a1" * 32], "get", "viewer"),
     ("image-graph", ["seed", "a1" * 32], "get", "viewer"),
