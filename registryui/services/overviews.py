@@ -37,6 +37,6 @@ def drawn(registry: Registry, opened: Collection[str], *, everything: bool = Fal
     streams.sort(key=lambda stream: (-stream.shared, stream.upper, stream.base))
     left_out = max(0, len(streams) - MOST_STREAMS)
     try:
-        return Drawn(overview(streams[:MOST_STREAMS]) if streams else None), left_out
+        return Drawn(overview(streams[:MOST_STREAMS])), left_out
     except LayoutFailed as error:
         return Drawn(sentence=str(error)), left_out

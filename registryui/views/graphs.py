@@ -263,7 +263,8 @@ def registry(request: HttpRequest, slug: str) -> HttpResponse:
         return reverse("repository", args=[slug, shape.key]) + "?tab=graph"
 
     title = _("Who builds on whom in %(title)s") % {"title": watched.title}
-    pair = diagrams.inline(drawn, title, address)
+    nothing = drawn.drawing is not None and not drawn.drawing.shapes
+    pair = diagrams.inline(Drawn() if nothing else drawn, title, address)
     rows = builds_on.of_registry(watched).select_related("repository", "base")
     table = Table(request, rows, PAIRS, search=["repository__name", "base__name"], default="-shared")
     folded = drawn.drawing is not None and any(shape.unfold for shape in drawn.drawing.shapes.values())
