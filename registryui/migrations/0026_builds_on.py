@@ -12,7 +12,7 @@ def look_again(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0024_image_same_as'),
+        ('registryui', '0025_place_tokens'),
     ]
 
     operations = [
