@@ -19,7 +19,6 @@ from registryui.models import (
     PolicyVersion,
     Proposal,
     Registry,
-    RegistrySnapshot,
     StandingApproval,
 )
 from registryui.services import approvals, audit, diagrams, notices, review, runs, scans, snapshots
@@ -257,10 +256,10 @@ def _made(registry: Registry, request: Request) -> tuple[Plan, int]:
         if part is not None:
             now = int(part.taken_at.timestamp())
             return make_plan(part.snapshot, request, now=now, around=part.around), part.scan_id
-    snapshot = scans.latest_snapshot(registry)
-    stored = RegistrySnapshot.objects.filter(registry=registry).only("scan_id", "taken_at").first()
-    if snapshot is None or stored is None:
+    found = scans.latest(registry)
+    if found is None:
         raise NotNow("This registry was not scanned yet; scan it first.")
+    snapshot, stored = found
     return make_plan(snapshot, request, now=int(stored.taken_at.timestamp())), stored.scan_id
 
 

@@ -110,8 +110,23 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
 
 def latest_snapshot(registry: Registry) -> Snapshot | None:
     """Return what the last scan of ``registry`` found, all of it; ``None`` before the first."""
-    stored = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest").first()
-    return snapshots.whole(stored.pk, stored.digest) if stored else None
+    found = latest(registry)
+    return found[0] if found is not None else None
+
+
+def latest(registry: Registry) -> tuple[Snapshot, RegistrySnapshot] | None:
+    """Return what the last scan found, and the row of that very snapshot; ``None`` before the first."""
+    for attempt in range(5):
+        stored = RegistrySnapshot.objects.filter(registry=registry).defer("body", "head", "around").first()
+        if stored is None:
+            return None
+        try:
+            return snapshots.whole(stored.pk, stored.digest), stored
+        except RegistrySnapshot.DoesNotExist:
+            # A scan has replaced it in between; the next one is as good.
+            if attempt == 4:
+                raise
+    return None
 
 
 def latest_graph(registry: Registry) -> ImageGraph | None:

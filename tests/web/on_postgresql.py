@@ -95,7 +95,12 @@ def test_a_plan_that_meets_a_scan_is_of_before_or_after_it(shop):
     def read() -> list[Snapshot]:
         return [part.snapshot for _ in range(60) if (part := snapshots.some(shop, [name])) is not None]
 
-    kept, found = at_once(scanned, read)
+    def read_all() -> list[Snapshot]:
+        return [scans.latest(shop)[0] for _ in range(60)]
+
+    kept, found, all_found = at_once(scanned, read, read_all)
+    assert isinstance(all_found, list), all_found
+    assert all(one in (whole, other) for one in all_found)
     assert kept is None
     assert isinstance(found, list), found
     assert {len(part.repositories[name].tags) for part in found} <= {0, len(whole.repositories[name].tags)}
