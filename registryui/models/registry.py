@@ -79,6 +79,7 @@ class Registry(models.Model):
     required_approvals = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(9)]
     )
+    moved_at = models.DateTimeField(null=True, editable=False)  # when its address was changed last
     grace_hours = models.PositiveIntegerField(default=24, help_text=_("Nothing younger is taken as garbage."))
     trash_days = models.PositiveIntegerField(default=14, help_text=_("How long a cleanup can be undone."))
     pull_name = models.CharField(

@@ -41,7 +41,7 @@ def of_registry(registry: Registry, told: Heard | None = None) -> Known | None:
     reports = in_use(registry)
     told = heard.lately(registry) if told is None else told
     scanned_at = int(stored.taken_at.timestamp())
-    inventory = _noticing(_Stored(stored.pk, stored.digest, told))
+    inventory = _noticing(_Stored(stored.pk, stored.digest, registry.moved_at, told))
     since = told.since if _can_be_of(inventory.snapshot, told) else None
     facts = Facts(scanned_at=scanned_at, pulls_since=since, in_use=reports)
     return Known(
@@ -77,9 +77,9 @@ def in_use(registry: Registry) -> tuple[InUseReport, ...]:
 class _Stored:
     """A snapshot and what was told besides, as a key."""
 
-    def __init__(self, pk: int, digest: str, told: Heard) -> None:
-        self.pk, self.digest, self.told = pk, digest, told
-        self.key = (pk, digest, told.at)
+    def __init__(self, pk: int, digest: str, moved_at: datetime | None, told: Heard) -> None:
+        self.pk, self.digest, self.moved_at, self.told = pk, digest, moved_at, told
+        self.key = (pk, digest, moved_at, told.at)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Stored) and other.key == self.key
@@ -91,7 +91,7 @@ class _Stored:
 @lru_cache(maxsize=3)
 def _noticing(stored: _Stored) -> Inventory:
     """Add to an inventory what was told of pushes and pulls since."""
-    inventory, told = _inventory(stored.pk, stored.digest), stored.told
+    inventory, told = _inventory(stored.pk, stored.digest, stored.moved_at), stored.told
     tags: dict[str, dict[str, Times]] = {}
     for name, pushes in told.tags.items():
         repository = inventory.snapshot.repositories.get(name)
@@ -132,9 +132,14 @@ def _by_repository(snapshot: Snapshot, told: Heard) -> dict[str, dict[str, Times
     return manifests
 
 
+def _since(moment: datetime, moved_at: datetime | None) -> int:
+    return int((moment if moved_at is None else max(moment, moved_at)).timestamp())
+
+
 @lru_cache(maxsize=3)
-def _inventory(pk: int, digest: str) -> Inventory:
-    """Sightings change only when the snapshot does, so its digest stands for them as well."""
+def _inventory(pk: int, digest: str, moved_at: datetime | None) -> Inventory:
+    """Sightings change only when the snapshot does, so its digest stands for them as well. What was seen at another
+    address, before ``moved_at``, says nothing about how long something has been here."""
     stored = RegistrySnapshot.objects.only("registry_id").get(pk=pk)
     snapshot = snapshots.whole(pk, digest)
     tags: dict[str, dict[str, Times]] = {}
@@ -144,13 +149,13 @@ def _inventory(pk: int, digest: str) -> Inventory:
     ).iterator():
         seen = snapshot.repositories.get(name)
         if seen is not None and seen.tags.get(tag) == seen_digest:
-            tags.setdefault(name, {})[tag] = Times(first_seen=int(first.timestamp()))
+            tags.setdefault(name, {})[tag] = Times(first_seen=_since(first, moved_at))
     manifests: dict[str, dict[str, Times]] = {}
     served = ManifestSighting.objects.filter(repository__registry=stored.registry_id, ended_at=None)
     columns = served.values_list("repository__name", "digest", "first_seen", "untagged_since")
     for name, one, first, bare in columns.iterator():
         manifests.setdefault(name, {})[one] = Times(
-            first_seen=int(first.timestamp()), untagged_at=int(bare.timestamp()) if bare is not None else None
+            first_seen=_since(first, moved_at), untagged_at=_since(bare, moved_at) if bare is not None else None
         )
     inventory = Inventory(snapshot, Facts(tags=tags, manifests=manifests))
     for shelf in inventory.shelves:

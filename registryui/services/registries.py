@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from prune.model.errors import PruneError
@@ -96,6 +97,8 @@ def change(actor: User | None, registry: Registry) -> Registry:
         if old.held_since is not None and _how_held(old) != _how_held(registry):
             raise NotNow("This registry is held at the moment, and has to be given back as it was taken: wait.")
         before = _facts(old)
+        if old.source != registry.source:
+            registry.moved_at = timezone.now()
         # What the worker writes meanwhile is not ours to put back.
         registry.save(
             update_fields=[f.name for f in Registry._meta.concrete_fields if not f.name.startswith(WORKERS)]

@@ -1,5 +1,6 @@
 """Policies at work: schedules, proposals, guards that trip, standing approvals; and what nobody may do alone."""
 
+import shutil
 import zoneinfo
 from datetime import UTC, datetime, timedelta
 
@@ -15,17 +16,30 @@ from registryui.models import (
     Approval,
     AuditEntry,
     InUsePlace,
+    ManifestSighting,
     Policy,
     PolicyRun,
     Proposal,
     Run,
     StandingApproval,
     StandingSignature,
+    TagSighting,
 )
-from registryui.services import audit, leases, policies, policy_runs, proposals, runs, standing
+from registryui.services import (
+    audit,
+    inventories,
+    leases,
+    policies,
+    policy_runs,
+    proposals,
+    registries,
+    runs,
+    standing,
+)
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
 from tests.stores import tree
+from tests.web.conftest import scan
 from tests.web.test_proposals import root, work
 
 pytestmark = pytest.mark.django_db
@@ -301,6 +315,29 @@ def test_what_came_into_use_after_the_approval_stays(seed, people):
     assert tree(root(seed)) == before
     with pytest.raises(NotNow, match="lets nothing go"):
         proposals.refresh(people["approver"], proposal)
+
+
+def test_what_was_seen_at_another_address_says_nothing_about_age(seed, people, tmp_path):
+    activated(people, seed, ONE.replace("min_age: null", "min_age: 30d"))
+    long_ago = datetime.now(UTC) - timedelta(days=90)
+    TagSighting.objects.update(first_seen=long_ago, pushed_at=None)
+    ManifestSighting.objects.update(first_seen=long_ago)
+    assert min(_first_seen(seed)) == int(long_ago.timestamp())
+    here = root(seed)
+    shutil.copytree(here, tmp_path / "elsewhere", ignore=shutil.ignore_patterns(".registryui"))
+    for source in (tmp_path / "elsewhere", here):
+        seed.source = f"storage:{source}"
+        registries.change(people["admin"], seed)
+        scan(seed)
+        assert min(_first_seen(seed)) >= int(seed.moved_at.timestamp())
+
+
+def _first_seen(registry) -> list[int]:
+    registry.refresh_from_db()
+    facts = inventories.of_registry(registry).inventory.facts
+    return [
+        times.first_seen for found in (*facts.tags.values(), *facts.manifests.values()) for times in found.values()
+    ]
 
 
 class Killed(BaseException):
