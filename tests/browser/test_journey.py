@@ -61,7 +61,7 @@ def test_the_seed_from_proposal_to_undo(visit, dashboard, javascript):
         page.fill("#verdict", "looks right")
         page.click("button:has-text('Approve')")
         # With JavaScript the page follows by itself, without it the browser loads it anew every few seconds.
-        page.wait_for_selector(".state.big.done", timeout=30_000)
+        page.wait_for_selector(".state.big.done", timeout=120_000)
         assert page.inner_text(".state.big") == "Done"
         page.click("a:has-text('done')")
         approver.shot(f"run-{number}{suffix}")
@@ -80,7 +80,7 @@ def test_the_seed_from_proposal_to_undo(visit, dashboard, javascript):
         page.goto(f"/runs/{number}/")
         page.click("button:has-text('Undo this cleanup')")
         page.wait_for_selector("h1:has-text('Undo')")
-        page.wait_for_selector(".state.big.done", timeout=30_000)
+        page.wait_for_selector(".state.big.done", timeout=120_000)
     assert tree(store) == before
     page.goto("/r/seed/repositories/library/seed-2/?tab=graph")
     assert nodes(approver, 0) == set("abcd")
