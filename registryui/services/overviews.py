@@ -33,7 +33,10 @@ def drawn(registry: Registry, opened: Collection[str], *, everything: bool = Fal
         of[1] += shared
         if folded:
             inside.setdefault(upper, set()).add(name)
-    streams = [Stream(*key, *of, len(inside.get(key[0], ()))) for key, of in sums.items()]
+    streams = [
+        Stream(upper, base, images, shared, len(inside.get(upper, ())))
+        for (upper, base), (images, shared) in sums.items()
+    ]
     streams.sort(key=lambda stream: (-stream.shared, stream.upper, stream.base))
     left_out = max(0, len(streams) - MOST_STREAMS)
     try:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registryui', '0025_place_tokens'),
+        ('registryui', '0026_builds_on'),
     ]
 
     operations = [
