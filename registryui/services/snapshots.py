@@ -35,7 +35,8 @@ def keep(scan: Scan, snapshot: Snapshot, now: datetime) -> bool:
     transaction."""
     registry = scan.registry
     # A worker that was taken for dead may still come to its end: two that write parts at once would leave a mixture.
-    Registry.objects.select_for_update(of=("self",)).only("pk").get(pk=registry.pk)
+    # Not its key: events and approvals that refer to the registry need not wait until a large scan is written.
+    Registry.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=registry.pk)
     body = msgspec.msgpack.encode(snapshot, order="deterministic")
     digest = hashlib.sha256(body).hexdigest()
     stored = RegistrySnapshot.objects.filter(registry=registry)

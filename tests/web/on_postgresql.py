@@ -83,6 +83,18 @@ def test_two_scans_that_end_at_once_leave_one_of_their_snapshots_and_no_mixture(
     assert RegistrySnapshot.objects.get(registry=shop).taken_at > now
 
 
+def test_what_refers_to_a_registry_does_not_wait_until_a_scan_is_written(shop):
+    def other() -> Scan:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '20s'")
+        return Scan.objects.create(registry=shop, state="failed")
+
+    with transaction.atomic():
+        scans.keep(shop.last_scan, scans.latest_snapshot(shop))
+        [made] = at_once(other)
+        assert isinstance(made, Scan), made
+
+
 def test_a_plan_that_meets_a_scan_is_of_before_or_after_it(shop):
     whole = scans.latest_snapshot(shop)
     name = min(whole.repositories)
