@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import gzip
+import hashlib
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +16,7 @@ from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
 from prune.sources.registry_v2 import client as client_module
 from prune.sources.registry_v2.client import Unreachable
+from prune.sources.registry_v2.notifications import OUR_AGENT
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -58,6 +62,7 @@ class Raw:
     def _serve(self, made: socket.socket, number: int) -> None:
         waiting = b""
         try:
+            made = self.secured(made)
             while piece := made.recv(65536):
                 waiting += piece
                 while b"\r\n\r\n" in waiting:
@@ -72,6 +77,15 @@ class Raw:
                         made.sendall(part)
         except OSError:
             return
+
+    def is_left(self) -> bool:
+        """Wait until nobody is connected any more, and tell whether that was so in time."""
+        for thread in self._threads[1:]:
+            thread.join(30)
+        return not any(thread.is_alive() for thread in self._threads[1:])
+
+    def secured(self, made: socket.socket) -> socket.socket:
+        return made
 
 
 def ok(body: bytes = b"{}", *headers: str) -> bytes:
@@ -191,6 +205,13 @@ HOPELESS = {
     "another language": lambda *_: (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello"
     ),
+    "compressed on the way": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b"true")
+    ),
+    "compressed in pieces": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x8b\r\n0\r\n\r\n"
+    ),
+    "a status that is none": lambda *_: b"HTTP/1.1 OK\r\n\r\n",
     "no HTTP": lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
 }
 
@@ -198,8 +219,9 @@ HOPELESS = {
 @pytest.mark.parametrize("name", HOPELESS)
 def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch):
     monkeypatch.setattr(client_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
     with Raw(HOPELESS[name]) as server, pytest.raises(Unreadable):
-        ask(server, ONE)
+        ask(server, ONE, timeout=2.0)
 
 
 @pytest.mark.parametrize("hashing", ["", "sha256"])
@@ -280,3 +302,137 @@ def test_nothing_that_is_named_becomes_a_second_header():
         "GET /v2/two?x=%C3%83%C2%A9%20HTTP/1.1 HTTP/1.1",
     ]
     assert not [one for _, one in server.requests if "forged" in one.lower()]
+
+
+def headers(request: str) -> dict[str, str]:
+    return {name.lower(): value for name, _, value in (one.partition(": ") for one in request.split("\r\n")[1:])}
+
+
+def test_nothing_of_whoever_runs_it_goes_along(tmp_path, monkeypatch):
+    """No proxy, no password file, no cookie, and no header but ours."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\ndefault login me password secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Raw(lambda *_: ok(b"proxied")) as proxy, Raw(lambda *_: ok(b"{}", "Set-Cookie: a=b; Path=/")) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        answers = ask(server, ONE, TWO)
+        ask(server, ("PUT", "/v2/three"), body=bytes(2 << 20), retry=False)
+        ask(server, ("POST", "/v2/four"), ("DELETE", "/v2/five"), retry=False)
+        assert proxy.requests == []
+    assert [answer.body for answer in answers] == [b"{}", b"{}"]
+    host = server.url.removeprefix("http://")
+    sent = [headers(request.rstrip("\r\n")) for _, request in server.requests]
+    assert {one.pop("user-agent") for one in sent} == {OUR_AGENT}
+    assert {one.pop("accept-encoding") for one in sent} == {"identity"}
+    assert {one.pop("host") for one in sent} == {host}
+    assert sent == [{}, {}, {"content-length": str(2 << 20)}, {"content-length": "0"}, {}]
+
+
+def test_a_path_is_asked_for_as_it_stands():
+    with Raw(lambda *_: ok()) as server:
+        ask(server, ("GET", "/v2/a/../b/./c%2F?n=1&last=%20"))
+    assert server.requests[0][1].startswith("GET /v2/a/../b/./c%2F?n=1&last=%20 HTTP/1.1\r\n")
+
+
+def test_a_redirect_is_an_answer():
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: /v2/two\r\nContent-Length: 0\r\n\r\n"
+    with Raw(lambda *_: moved) as server:
+        (answer,) = ask(server, ("DELETE", "/v2/one"), retry=False)
+    assert answer.status == 307
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "POST", "PATCH"])
+def test_no_kind_of_change_is_sent_again(method):
+    server = Raw(lambda request, number: ok() if request.startswith("GET") else None)
+    with server, pytest.raises(SourceError, match="broke off"):
+        ask(server, ONE, TWO, (method, "/v2/three"), retry=False)
+    assert len([one for _, one in server.requests if one.startswith(method)]) == 1
+
+
+TOO_LARGE = {
+    "announced": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n",
+    "in pieces": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"a\r\n0123456789\r\n"),
+    "until it ends": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"0123456789"),
+}
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_body_has_its_limit(name, hashing):
+    with Raw(TOO_LARGE[name]) as server, pytest.raises(Unreadable, match="larger than 100 bytes"):
+        ask(server, ONE, limit=100, hashing=hashing)
+
+
+def test_what_is_only_asked_about_may_be_large():
+    with Raw(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n") as server:
+        (answer,) = ask(server, ("HEAD", "/v2/one"), limit=100)
+    assert answer.headers["content-length"] == "1000000000000"
+
+
+def test_a_body_that_is_hashed_may_take_its_time_while_it_comes():
+    def answer(*_):
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"
+        for _ in range(12):
+            time.sleep(0.5)
+            yield b"x"
+
+    with Raw(answer) as server:
+        (said,) = ask(server, ONE, timeout=5.0, hashing="sha256")
+    assert (said.body, said.length, said.hashed) == (b"", 12, hashlib.sha256(b"x" * 12).hexdigest())
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+def test_a_body_that_stops_coming_is_given_up(hashing, monkeypatch):
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+    part = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nxx"
+    with Raw(lambda *_: part) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
+        ask(server, ONE, timeout=1.0, hashing=hashing)
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+def test_a_request_that_is_given_up_ends_its_connection(hashing):
+    """Its answer would otherwise be there for the next."""
+    asked = threading.Event()
+
+    def answer(request, _):
+        if "/v2/one" not in request:
+            return ok(b"true")
+        asked.set()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx"
+
+    with Raw(answer) as server:
+
+        async def work(client):
+            await client.send("GET", "/v2/zero")
+            one = asyncio.create_task(client.send(*ONE, hashing=hashing))
+            await asyncio.to_thread(asked.wait, 30)
+            one.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await one
+            return one.cancelled(), await client.send(*TWO)
+
+        cancelled, said = open_source(server.url, kind="registry-v2", access=Access(Credentials())).run(work)
+        assert server.is_left()
+    assert cancelled
+    assert said.body == b"true"
+    assert [number for number, _ in server.requests] == [1, 1, 2]
+
+
+def test_many_at_once_in_several_threads_each_with_connections_of_its_own():
+    with Raw(lambda request, _: ok(request.split()[1].encode())) as server:
+
+        def some(which: int) -> bool:
+            paths = [f"/v2/{which}/{number}" for number in range(40)]
+
+            async def work(client):
+                return await asyncio.gather(*(client.send("GET", path) for path in paths))
+
+            source = open_source(server.url, kind="registry-v2", access=Access(Credentials()), concurrency=4)
+            return all([one.body.decode() for one in source.run(work)] == paths for _ in range(2))
+
+        with ThreadPoolExecutor(4) as threads:
+            assert all(threads.map(some, range(4)))
+        assert server.is_left()
+    assert 8 <= len({number for number, _ in server.requests}) <= 32

@@ -5,9 +5,9 @@ import base64
 import gzip
 import hashlib
 import json
-import socket
 import time
 
+import pycurl
 import pytest
 from aiohttp import web
 
@@ -24,6 +24,7 @@ from prune.sources.credentials import Access, Credentials, find_credentials
 from prune.sources.open import open_source
 from prune.sources.registry_v2 import client as client_module
 from prune.sources.registry_v2.reading import Reader
+from prune.sources.registry_v2.sockets import Sockets
 from tests.http.misbehaving import Misbehaving
 
 
@@ -581,20 +582,42 @@ def test_nothing_that_a_server_says_makes_us_delete_elsewhere(server, other):
         ("metadata.example", "0.0.0.0"),
     ],
 )
-def test_a_name_that_leads_to_a_machines_credentials_is_not_asked(monkeypatch, written, address):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-
-    def lookup(host, port, *_, **__):
-        assert host == written
-        end = (address, port, 0, 0) if ":" in address else (address, port)
-        return [(family, socket.SOCK_STREAM, 6, "", end)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    connected = []
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: connected.append(1))
+def test_a_name_that_leads_to_a_machines_credentials_is_not_asked(leads, written, address):
+    opened = leads(written, 80, address)
     with pytest.raises(SourceError, match="where machines find credentials"):
         open_source(f"http://{written}").scan()
-    assert connected == []
+    assert opened == []
+
+
+@pytest.fixture
+def leads(monkeypatch):
+    """Make a name lead to addresses; return the sockets that are opened."""
+    opened: list[int] = []
+    original = Sockets.open
+
+    def remembered(self, end):
+        opened.append(original(self, end))
+        return opened[-1]
+
+    def lead(name: str, port: int, *found: str) -> list[int]:
+        ends = ",".join(f"[{one}]" if ":" in one else one for one in found)
+
+        class Led(pycurl.Curl):
+            def __init__(self) -> None:
+                super().__init__()
+                self.setopt(pycurl.RESOLVE, [f"{name}:{port}:{ends}"])
+
+        monkeypatch.setattr(pycurl, "Curl", Led)
+        monkeypatch.setattr(Sockets, "open", remembered)
+        return opened
+
+    return lead
+
+
+def test_of_several_addresses_only_those_are_asked_where_a_registry_may_be(leads, server):
+    opened = leads("several.example", server.port, "169.254.169.254", "127.0.0.1", "100.100.100.200")
+    assert open_source(f"http://several.example:{server.port}").scan().complete
+    assert opened
 
 
 def test_a_name_that_may_lead_there_is_asked(server, monkeypatch):

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import ssl
 import time
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -13,16 +12,18 @@ import msgspec
 
 from prune.model.errors import SourceError, Unreadable
 from prune.sources.credentials import Credentials
-from prune.sources.registry_v2 import addresses, tls
+from prune.sources.registry_v2 import addresses
 from prune.sources.registry_v2.auth import Denied, Login
 from prune.sources.registry_v2.connections import Connections
 from prune.sources.registry_v2.gate import Gate
 from prune.sources.registry_v2.notifications import OUR_AGENT
+from prune.sources.registry_v2.tls import Trust
+from prune.sources.registry_v2.transfer import Dropped, Untrusted
 
 #: Requests at a time, unless the operator says otherwise.
 CONCURRENCY = 16
 ATTEMPTS = 5
-#: A request that was not answered in its time is tried once more, not for ever.
+#: A request that was not answered in its time, or whose secured connection was refused, is tried once more only.
 SLOW_ATTEMPTS = 2
 #: So many requests in a row without an answer, each tried several times: the registry may be gone.
 MOST_FAILURES = 5
@@ -88,7 +89,7 @@ class Client:
         self._connections = Connections(
             options.timeout,
             options.concurrency,
-            tls.context(options.ca_file, options.client_certificate, options.client_key, self._credentials)
+            Trust(options.ca_file, options.client_certificate, options.client_key, self._credentials)
             if secure
             else None,
             options.allowed_hosts,
@@ -210,10 +211,15 @@ class Client:
 
     def _unreachable(self, error: Exception, host: str = "") -> Unreachable:
         host = host or urlsplit(self.base).netloc
-        if _about_certificates(error):
+        if isinstance(error, Untrusted):
             return Unreachable(
                 f"{host} shows a certificate that is not trusted, or does not trust ours; give the file of its CA "
                 "(PRUNE_CA_FILE), or a client certificate (PRUNE_CLIENT_CERTIFICATE)."
+            )
+        if isinstance(error, Dropped):
+            return Unreachable(
+                f"{host} ended the connection as soon as it was secured; it may want a client certificate "
+                "(PRUNE_CLIENT_CERTIFICATE)."
             )
         if isinstance(error, TimeoutError):
             return Unreachable(f"{host} did not answer within {self.options.timeout:g} seconds.")
@@ -246,17 +252,9 @@ class Client:
 
 def _attempts(error: Exception) -> int:
     """Return how often a request is tried that came to nothing in this way."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | Dropped):
         return SLOW_ATTEMPTS
-    if _about_certificates(error):
-        return 1
-    return 1 if isinstance(error, addresses.Forbidden) else ATTEMPTS
-
-
-def _about_certificates(error: Exception) -> bool:
-    """Tell whether one of the two sides does not like the other's certificate. That ours is missing is said only
-    after the connection stands (RFC 8446, 4.4.2.4)."""
-    return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
+    return 1 if isinstance(error, Untrusted | addresses.Forbidden) else ATTEMPTS
 
 
 def _wait(header: str, attempt: int) -> float:
