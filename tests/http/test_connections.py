@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import gzip
-import hashlib
 import socket
 import threading
 import time
@@ -14,95 +12,10 @@ import pytest
 from prune.model.errors import SourceError, Unreadable
 from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
-from prune.sources.registry_v2 import client as client_module
-from prune.sources.registry_v2.client import Unreachable
 from prune.sources.registry_v2.notifications import OUR_AGENT
+from tests.http.raw import ONE, TWO, Raw, ask, ok
 
 DIGEST = "sha256:" + "a" * 64
-
-
-class Raw:
-    """Answers each request with bytes, as they stand. ``answer`` gets the request and the number of its connection;
-    ``None`` closes the connection, an iterator gives pieces."""
-
-    def __init__(self, answer) -> None:
-        self.answer = answer
-        self.requests: list[tuple[int, str]] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self) -> "Raw":
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(30)
-        for one in self._open:
-            one.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                made, _ = self._socket.accept()
-            except OSError:
-                return
-            self._open.append(made)
-            thread = threading.Thread(target=self._serve, args=(made, len(self._open)))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, made: socket.socket, number: int) -> None:
-        waiting = b""
-        try:
-            made = self.secured(made)
-            while piece := made.recv(65536):
-                waiting += piece
-                while b"\r\n\r\n" in waiting:
-                    head, _, waiting = waiting.partition(b"\r\n\r\n")
-                    request = head.decode()
-                    self.requests.append((number, request))
-                    answer = self.answer(request, number)
-                    if answer is None:
-                        made.shutdown(socket.SHUT_RDWR)
-                        return
-                    for part in [answer] if isinstance(answer, bytes) else answer:
-                        made.sendall(part)
-        except OSError:
-            return
-
-    def is_left(self) -> bool:
-        """Wait until nobody is connected any more, and tell whether that was so in time."""
-        for thread in self._threads[1:]:
-            thread.join(30)
-        return not any(thread.is_alive() for thread in self._threads[1:])
-
-    def secured(self, made: socket.socket) -> socket.socket:
-        return made
-
-
-def ok(body: bytes = b"{}", *headers: str) -> bytes:
-    lines = "".join(f"{line}\r\n" for line in headers)
-    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
-
-
-def ask(server: Raw, *requests: tuple[str, str], timeout: float = 30.0, **options):
-    """Send requests one after another over one client; return the answers."""
-
-    async def work(client):
-        return [await client.send(method, path, **options) for method, path in requests]
-
-    return open_source(server.url, kind="registry-v2", timeout=timeout, access=Access(Credentials())).run(work)
-
-
-ONE, TWO = ("GET", "/v2/one"), ("GET", "/v2/two")
 
 
 def test_a_connection_is_used_again():
@@ -176,67 +89,6 @@ def test_an_answer_may_be_announced_and_may_end_with_the_connection():
         (said,) = ask(server, ONE)
     assert said.body == b"true"
     assert "docker-content-digest" not in said.headers
-
-
-def endless(first: bytes, more: bytes):
-    def answer(*_):
-        yield first
-        while True:
-            yield more
-
-    return answer
-
-
-HOPELESS = {
-    "a head without end": endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
-    "a header without end": endless(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
-    "announced without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a trailer without end": endless(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"x" * 1000 + b"\r\n"
-    ),
-    "a piece of which only the name comes": endless(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x" * 1000
-    ),
-    "two lengths": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 2\r\n\r\ntrue",
-    "a length and pieces": lambda *_: (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n0\r\n\r\n"
-    ),
-    "a length below nothing": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\ntrue",
-    "another language": lambda *_: (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello"
-    ),
-    "compressed on the way": lambda *_: (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b"true")
-    ),
-    "compressed in pieces": lambda *_: (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x8b\r\n0\r\n\r\n"
-    ),
-    "a status that is none": lambda *_: b"HTTP/1.1 OK\r\n\r\n",
-    "no HTTP": lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("name", HOPELESS)
-def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch):
-    monkeypatch.setattr(client_module, "ATTEMPTS", 1)
-    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
-    with Raw(HOPELESS[name]) as server, pytest.raises(Unreadable):
-        ask(server, ONE, timeout=2.0)
-
-
-@pytest.mark.parametrize("hashing", ["", "sha256"])
-def test_a_head_that_comes_byte_by_byte_has_its_time(hashing, monkeypatch):
-    """Also where its body may take as long as it keeps coming."""
-    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
-
-    def answer(*_):
-        yield b"HTTP/1.1 200 OK\r\n"
-        while True:
-            yield b"X: x\r\n"
-            time.sleep(0.05)
-
-    with Raw(answer) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
-        ask(server, ONE, timeout=1.0, hashing=hashing)
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_again_to_read():
@@ -349,46 +201,6 @@ def test_no_kind_of_change_is_sent_again(method):
     with server, pytest.raises(SourceError, match="broke off"):
         ask(server, ONE, TWO, (method, "/v2/three"), retry=False)
     assert len([one for _, one in server.requests if one.startswith(method)]) == 1
-
-
-TOO_LARGE = {
-    "announced": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n",
-    "in pieces": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"a\r\n0123456789\r\n"),
-    "until it ends": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"0123456789"),
-}
-
-
-@pytest.mark.parametrize("hashing", ["", "sha256"])
-@pytest.mark.parametrize("name", TOO_LARGE)
-def test_a_body_has_its_limit(name, hashing):
-    with Raw(TOO_LARGE[name]) as server, pytest.raises(Unreadable, match="larger than 100 bytes"):
-        ask(server, ONE, limit=100, hashing=hashing)
-
-
-def test_what_is_only_asked_about_may_be_large():
-    with Raw(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n") as server:
-        (answer,) = ask(server, ("HEAD", "/v2/one"), limit=100)
-    assert answer.headers["content-length"] == "1000000000000"
-
-
-def test_a_body_that_is_hashed_may_take_its_time_while_it_comes():
-    def answer(*_):
-        yield b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"
-        for _ in range(12):
-            time.sleep(0.5)
-            yield b"x"
-
-    with Raw(answer) as server:
-        (said,) = ask(server, ONE, timeout=5.0, hashing="sha256")
-    assert (said.body, said.length, said.hashed) == (b"", 12, hashlib.sha256(b"x" * 12).hexdigest())
-
-
-@pytest.mark.parametrize("hashing", ["", "sha256"])
-def test_a_body_that_stops_coming_is_given_up(hashing, monkeypatch):
-    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
-    part = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nxx"
-    with Raw(lambda *_: part) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
-        ask(server, ONE, timeout=1.0, hashing=hashing)
 
 
 @pytest.mark.parametrize("hashing", ["", "sha256"])

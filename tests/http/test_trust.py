@@ -18,7 +18,7 @@ from prune.model.errors import SourceError
 from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
 from prune.sources.registry_v2.client import Unreachable
-from tests.http.test_connections import Raw, ok
+from tests.http.raw import Raw, ok
 
 
 class Secured(Raw):

@@ -45,8 +45,8 @@ class Untrusted(ConnectionError):
 
 
 class Dropped(Broken):
-    """A server ended a new connection as soon as it was secured. It may have said that it misses a certificate: what it
-    said is lost when it ends the connection in the same moment."""
+    """A server ended a new connection as soon as it was secured. It may have said that it misses a certificate: what
+    it said is lost when it ends the connection in the same moment."""
 
 
 class Request(NamedTuple):
@@ -209,10 +209,10 @@ class Transfer:
         if self._around > MAX_HEAD_BYTES:
             self._why = Unreadable(f"has more than {MAX_HEAD_BYTES} bytes around its content")
         elif not self._headed:  # what follows a body (a trailer) is no header
-            if line.strip():
-                self._lines.append(line)
-            else:
+            if line == b"\r\n" or line == b"\n":
                 self._judge()
+            else:
+                self._lines.append(line)
         return None if self._why is None else 0
 
     def _judge(self) -> None:

@@ -1,0 +1,113 @@
+"""Answers that are too large, too slow or no HTTP at all: nothing goes on for ever, and nothing is made sense of."""
+
+import gzip
+import hashlib
+import time
+
+import pytest
+
+from prune.model.errors import Unreadable
+from prune.sources.registry_v2 import client as client_module
+from prune.sources.registry_v2.client import Unreachable
+from tests.http.raw import ONE, Raw, ask
+
+
+def endless(first: bytes, more: bytes):
+    def answer(*_):
+        yield first
+        while True:
+            yield more
+
+    return answer
+
+
+HOPELESS = {
+    "a head without end": endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
+    "a header without end": endless(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
+    "announced without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a trailer without end": endless(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"x" * 1000 + b"\r\n"
+    ),
+    "a piece of which only the name comes": endless(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x" * 1000
+    ),
+    "two lengths": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 2\r\n\r\ntrue",
+    "a length and pieces": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n0\r\n\r\n"
+    ),
+    "a length below nothing": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\ntrue",
+    "another language": lambda *_: (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello"
+    ),
+    "compressed on the way": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b"true")
+    ),
+    "compressed in pieces": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x8b\r\n0\r\n\r\n"
+    ),
+    "a status that is none": lambda *_: b"HTTP/1.1 OK\r\n\r\n",
+    "no HTTP": lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch):
+    monkeypatch.setattr(client_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+    with Raw(HOPELESS[name]) as server, pytest.raises(Unreadable):
+        ask(server, ONE, timeout=2.0)
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+def test_a_head_that_comes_byte_by_byte_has_its_time(hashing, monkeypatch):
+    """Also where its body may take as long as it keeps coming."""
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+
+    def answer(*_):
+        yield b"HTTP/1.1 200 OK\r\n"
+        while True:
+            yield b"X: x\r\n"
+            time.sleep(0.05)
+
+    with Raw(answer) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
+        ask(server, ONE, timeout=1.0, hashing=hashing)
+
+
+TOO_LARGE = {
+    "announced": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n",
+    "in pieces": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"a\r\n0123456789\r\n"),
+    "until it ends": endless(b"HTTP/1.1 200 OK\r\n\r\n", b"0123456789"),
+}
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_body_has_its_limit(name, hashing):
+    with Raw(TOO_LARGE[name]) as server, pytest.raises(Unreadable, match="larger than 100 bytes"):
+        ask(server, ONE, limit=100, hashing=hashing)
+
+
+def test_what_is_only_asked_about_may_be_large():
+    with Raw(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n") as server:
+        (answer,) = ask(server, ("HEAD", "/v2/one"), limit=100)
+    assert answer.headers["content-length"] == "1000000000000"
+
+
+def test_a_body_that_is_hashed_may_take_its_time_while_it_comes():
+    def answer(*_):
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"
+        for _ in range(12):
+            time.sleep(0.5)
+            yield b"x"
+
+    with Raw(answer) as server:
+        (said,) = ask(server, ONE, timeout=5.0, hashing="sha256")
+    assert (said.body, said.length, said.hashed) == (b"", 12, hashlib.sha256(b"x" * 12).hexdigest())
+
+
+@pytest.mark.parametrize("hashing", ["", "sha256"])
+def test_a_body_that_stops_coming_is_given_up(hashing, monkeypatch):
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+    part = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nxx"
+    with Raw(lambda *_: part) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
+        ask(server, ONE, timeout=1.0, hashing=hashing)
