@@ -79,6 +79,17 @@ def test_the_systems_authorities_are_believed_also_beside_a_private_one(authorit
         assert asked(server, ca=tmp_path / "other.pem" if both else None) == [200]
 
 
+def test_what_redirects_from_http_to_https_is_judged_there(authority, tmp_path, monkeypatch):
+    with Secured(authority.issue_cert("127.0.0.1")) as there:
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: {there.url}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        with Raw(lambda *_: moved) as here:
+            allowed = there.url.removeprefix("https://")
+            with pytest.raises(Unreachable, match="not trusted"):
+                asked(here, allowed_hosts=allowed)
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+            assert asked(here, allowed_hosts=allowed) == [200]
+
+
 def past(days: int) -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days)
 

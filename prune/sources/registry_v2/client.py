@@ -91,7 +91,7 @@ class Client:
             options.concurrency,
             Trust(options.ca_file, options.client_certificate, options.client_key, self._credentials)
             if secure
-            else None,
+            else Trust("", "", "", Credentials()),  # it may redirect to where there is TLS
             options.allowed_hosts,
             # Nothing is decompressed: a small answer cannot become a large one.
             {"Accept-Encoding": "identity", "User-Agent": options.agent},

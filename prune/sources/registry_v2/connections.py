@@ -29,7 +29,7 @@ class Connections:
         self,
         seconds: float,
         most: int,
-        trust: Trust | None,
+        trust: Trust,
         allowed: Collection[str],
         fixed: dict[str, str],
     ) -> None:
@@ -81,8 +81,7 @@ class Connections:
         await self._multi.aclose()
         for transfer in (*self._resting, *self._busy):
             transfer.close()
-        if self._trust is not None:
-            self._trust.close()
+        self._trust.close()
 
 
 def _address(url: str) -> str:

@@ -75,7 +75,7 @@ class Reply(NamedTuple):
 class Transfer:
     """A handle of libcurl, for one request after another."""
 
-    def __init__(self, trust: Trust | None, sockets: Sockets) -> None:
+    def __init__(self, trust: Trust, sockets: Sockets) -> None:
         self._sockets = sockets
         self._sent: tuple[str, dict[str, str]] = ("", {})
         self.curl = curl = pycurl.Curl()
@@ -100,16 +100,15 @@ class Transfer:
         set_option(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
         curl.unsetopt(pycurl.CAPATH)
         curl.unsetopt(pycurl.CAINFO)
-        if trust is not None:
-            if trust.ca_file:
-                set_option(pycurl.CAINFO, trust.ca_file)
-            if trust.ca_folder:
-                set_option(pycurl.CAPATH, trust.ca_folder)
-            if trust.certificate:
-                set_option(pycurl.SSLCERTTYPE, "PEM")
-                set_option(pycurl.SSLCERT_BLOB, trust.certificate)
-                set_option(pycurl.SSLKEYTYPE, "PEM")
-                set_option(pycurl.SSLKEY_BLOB, trust.key)
+        if trust.ca_file:
+            set_option(pycurl.CAINFO, trust.ca_file)
+        if trust.ca_folder:
+            set_option(pycurl.CAPATH, trust.ca_folder)
+        if trust.certificate:
+            set_option(pycurl.SSLCERTTYPE, "PEM")
+            set_option(pycurl.SSLCERT_BLOB, trust.certificate)
+            set_option(pycurl.SSLKEYTYPE, "PEM")
+            set_option(pycurl.SSLKEY_BLOB, trust.key)
 
     async def ask(self, multi: pycurl.AsyncCurlMulti, request: Request) -> Reply:
         """Send a request and return its answer.
