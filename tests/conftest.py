@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 from django.utils.translation import override
+from hypothesis import HealthCheck, settings
 
 from registryui.catalogs import compile_catalogs
 from tests.engines import PROGRAMS, REGISTRY, REGISTRY_CONFIG, Engine, libraries
 
 compile_catalogs()
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
