@@ -111,3 +111,10 @@ def test_a_body_that_stops_coming_is_given_up(hashing, monkeypatch):
     part = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nxx"
     with Raw(lambda *_: part) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
         ask(server, ONE, timeout=1.0, hashing=hashing)
+
+
+def test_nothing_is_decompressed():
+    body = gzip.compress(b"{}")
+    said = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    with Raw(lambda *_: said) as server, pytest.raises(Unreadable, match="came compressed"):
+        ask(server, ONE)
