@@ -11,8 +11,9 @@ class Listening(models.Model):
     """That a registry may tell us of pushes and pulls, and how far what it told can be relied on.
 
     ``since`` is from when on nothing is known to have been missed, ``None`` until a pull was told; ``last_at`` when
-    the last one was. ``instances`` are processes of the registry that were heard of, the newest last; ``echo_at`` is
-    when it last told of a request of our own, ``asked_at`` when we last made one to hear whether it does.
+    the last one was, and ``prompt_at`` when the last one was that had only just happened. ``instances`` are processes
+    of the registry that were heard of, the newest last; ``echo_at`` is when it last told of a request of our own,
+    ``asked_at`` when we last made one to hear whether it does.
     """
 
     registry = models.OneToOneField("Registry", on_delete=models.CASCADE, related_name="listening")
@@ -21,6 +22,7 @@ class Listening(models.Model):
     since = models.DateTimeField(null=True, editable=False)
     because = models.CharField(max_length=300, blank=True, editable=False)
     last_at = models.DateTimeField(null=True, editable=False)
+    prompt_at = models.DateTimeField(null=True, editable=False)
     echo_at = models.DateTimeField(null=True, editable=False)
     asked_at = models.DateTimeField(null=True, editable=False)
     instances = models.JSONField(default=list, editable=False)

@@ -28,6 +28,8 @@ KEPT = timedelta(days=1100)
 MOST_AGENTS = 20
 #: Processes of a registry that are remembered.
 MOST_INSTANCES = 50
+#: What is told no later than this was waiting for nobody: all that happened before has been told.
+PROMPT = timedelta(minutes=10)
 #: How exactly it is known when the last event came that tells nothing else.
 ROUNDED = timedelta(seconds=1)
 
@@ -66,9 +68,13 @@ def keep(row: Listening, events: Iterable[Event]) -> int:
         locked = Listening.objects.select_for_update().get(pk=row.pk)
         now = timezone.now()
         _listen(locked, instances, now, pulls=pulls)
+        if any(
+            event.action == "pull" and abs(now.timestamp() - event.at) < PROMPT.total_seconds() for event in events
+        ):
+            locked.prompt_at = now
         if any(event.ours for event in events):
             locked.echo_at = now
-        locked.save(update_fields=["since", "because", "last_at", "echo_at", "instances"])
+        locked.save(update_fields=["since", "because", "last_at", "prompt_at", "echo_at", "instances"])
         known = HeardEvent.objects.filter(registry=locked.registry_id, event__in=about)
         for one in known.values_list("event", flat=True):
             del about[one]

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: How long a registry may say nothing before it is asked for something, to hear whether it tells us.
 BEAT = timedelta(hours=1)
+#: How long ago a registry that cannot be asked must have told of a pull that had only just happened.
+LATELY = timedelta(hours=2)
 #: Seconds that a registry has to tell of a request of ours, and after how many it is asked once more.
 PATIENCE = 20.0
 AGAIN = 3.0
@@ -100,13 +102,13 @@ def confirm(registry: Registry, patience: float = PATIENCE) -> bool:
 
     Whatever it told before has arrived by then, for it tells one thing after the other. The request carries a word of
     its own: an echo of an earlier one says nothing of all that may wait behind it. A registry that is read from its
-    storage is believed, as long as it was heard of lately.
+    storage cannot be asked: it is believed when it told lately of a pull that had only just happened.
     """
     row = of(registry)
     if row is None or row.since is None:
         return False
     if registry.kind != "registry-v2":
-        return True
+        return row.prompt_at is not None and timezone.now() - row.prompt_at < LATELY
     word = secrets.token_hex(16)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -32,7 +32,7 @@ def event(action="pull", *, number=1, tag="", agent="docker/27.3", instance="one
     target |= {"digest": digest(number), "repository": repository} | ({"tag": tag} if tag else {})
     return {
         "id": str(uuid.uuid4()),
-        "timestamp": "2026-11-25T17:42:55.707329158Z",
+        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.707329158Z",
         "action": action,
         "target": target,
         "request": {"id": "1", "addr": "10.0.0.1:2", "host": "hub", "method": "GET", "useragent": agent},
@@ -461,9 +461,19 @@ def test_a_registry_that_does_not_tell_of_what_we_ask_is_not_believed(people, tm
         assert not listening.confirm(silent, patience=0.3)
         server.stop()
         assert not listening.confirm(silent, patience=0.3)
-    # What is read from its storage cannot be asked: it is believed for as long as the silence may last.
-    silent.kind = "storage-v2"
-    assert listening.confirm(silent)
+
+
+def test_a_registry_that_cannot_be_asked_is_believed_when_nothing_waits_to_be_told(teller, hub):
+    held_up = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.707329158Z"
+    for when in (held_up, "", "yesterday", "2026-13-45T99:00:00Z"):
+        teller.tell(event(timestamp=when))
+        assert not listening.confirm(hub), when
+    teller.tell(event("push"))
+    assert not listening.confirm(hub)
+    teller.tell(event())
+    assert listening.confirm(hub)
+    Listening.objects.update(prompt_at=timezone.now() - listening.LATELY)
+    assert not listening.confirm(hub)
 
 
 def test_who_was_not_heard_of_for_an_hour_is_asked_once(teller, hub):

@@ -5,6 +5,7 @@ HEAD and GET of a manifest that finds it is a pull, by tag or by digest; a GET a
 """
 
 import re
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -23,12 +24,15 @@ OUR_AGENT = "registryui-prune"
 
 _MEDIA_TYPE = re.compile(r"application/vnd\.docker\.distribution\.events\.v[0-9]+\+json")
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
 Action = Literal["push", "pull", ""]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One event. ``action`` is empty for what is not about a manifest that was pushed or pulled, and then nothing
-    but ``instance``, the process of the registry that tells it, is filled in."""
+    but ``instance``, the process of the registry that tells it, is filled in. ``at`` is when it happened, by the
+    registry's clock (seconds since 1970), 0 when that cannot be read."""
 
     instance: str
     action: Action = ""
@@ -37,6 +41,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     digest: Digest = ""
     tag: str = ""
     agent: str = ""
+    at: int = 0
 
     @property
     def ours(self) -> bool:
@@ -68,6 +73,7 @@ class _Source(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     action: str
     id: str = ""
+    timestamp: str = ""
     target: _Target = msgspec.field(default_factory=_Target)
     request: _Request = msgspec.field(default_factory=_Request)
     source: _Source = msgspec.field(default_factory=_Source)
@@ -113,7 +119,19 @@ def _event(event: _Event) -> Event:
         raise Unreadable("an event has no id")
     action: Action = "push" if event.action == "push" else "pull"
     agent = event.request.useragent[:200]
-    return Event(instance, action, event.id, target.repository, target.digest, target.tag, agent)
+    at = _seconds(event.timestamp)
+    return Event(instance, action, event.id, target.repository, target.digest, target.tag, agent, at)
+
+
+def _seconds(text: str) -> int:
+    """Return a time of Go's, which has nanoseconds, in seconds."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return 0
+    try:
+        return int(datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp())
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _is_blob(target: _Target) -> bool:
