@@ -13,7 +13,7 @@ from prune.plan import returned
 from prune.plan.drift import Drift, Skipped, check
 from prune.plan.verification import Depth, Verified, broken_blobs
 from prune.reclaim.collection.base import CollectionFailed, Collector
-from prune.reclaim.collection.run import Collection, TooMuch, take_back
+from prune.reclaim.collection.run import Collection, TooMuch, is_gone, take_back
 from prune.reclaim.control.base import Control, ControlLost, WindowOver
 from prune.reclaim.control.hold import Hold, hold
 from prune.reclaim.finished import judged
@@ -61,7 +61,7 @@ class Run:
         self.plan = plan
         self.journal = journal
         self.moved = dict(record.moved)
-        self.moved |= {p: step for p, step in record.collected.items() if source.store.kind(p) is None}
+        self.moved |= {p: step for p, step in record.collected.items() if is_gone(source.store, step)}
         self.intents = dict(record.intents)
         self.begun = record.begin
         self.depth = depth

@@ -207,8 +207,10 @@ class Graph {
     const [x, y] = this.middle(link, svg), width = this.width / this.scale, height = this.height / this.scale;
     const inside = x > this.x + 40 && x < this.x + width - 40 && y > this.y + 20 && y < this.y + height - 20;
     if (inside || this.pointers.size) return;
-    this.x = x - width / 2;
-    this.y = y - height / 2;
+    // Only so far that nothing beside the graph comes into sight for it.
+    const within = (at, size, start, all) => size >= all ? start + (all - size) / 2 : Math.max(start, Math.min(at - size / 2, start + all - size));
+    this.x = within(x, width, this.whole[0], this.whole[2]);
+    this.y = within(y, height, this.whole[1], this.whole[3]);
     this.show();
   }
 

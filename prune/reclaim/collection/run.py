@@ -13,6 +13,7 @@ from prune.reclaim.control.hold import Hold
 from prune.reclaim.journal import Journal, Line
 from prune.reclaim.steps import Step
 from prune.sources.base import Progress, Report
+from prune.sources.stores.base import Store
 
 
 class TooMuch(Refused):
@@ -62,12 +63,17 @@ class Collection:
                 f"{len(excess) - 1} more. Look after the registry now."
             )
         with self.journal.store.together([step.path for step in blobs]) as store:
-            left = [step for step in blobs if store.kind(step.path) is not None]
+            left = [step for step in blobs if not is_gone(store, step)]
         return [step for step in blobs if step not in left], left
 
     def _look(self, what: str, done: int) -> None:
         self.held.look()
         self.report(Progress(what, done))
+
+
+def is_gone(store: Store, step: Step) -> bool:
+    """Tell whether a blob was removed: also when who did it was killed before its folder, then empty, followed."""
+    return store.kind(step.path) is None or store.kind(f"{step.path}/data") is None
 
 
 def take_back(journal: Journal, report: Report) -> tuple[bool, str]:
