@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 
-from registryui.models.lease import Leased
+from registryui.models.lease import UNFINISHED, Leased
 
 
 class Draft(Leased):
@@ -34,15 +34,10 @@ class Draft(Leased):
         constraints = [
             models.UniqueConstraint(
                 fields=["registry", "user"],
-                condition=models.Q(state__in=["queued", "running"]),
+                condition=models.Q(state__in=UNFINISHED),
                 name="one_open_draft_per_person",
             )
         ]
 
     def __str__(self) -> str:
         return f"draft {self.pk} for {self.registry}"
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.state in (self.State.QUEUED, self.State.RUNNING)

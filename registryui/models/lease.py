@@ -5,9 +5,17 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
+#: The states of work that is still to be done, whatever it is.
+UNFINISHED = ["queued", "running"]
+
 
 class Leased(models.Model):
-    """``lease_until`` is renewed while a worker is alive; past it, the work is free. Progress is for people."""
+    """``lease_until`` is renewed while a worker is alive; past it, the work is free. Progress is for people.
+
+    Each kind of work has a ``state`` of its own; those of ``UNFINISHED`` are in all of them.
+    """
+
+    state: "models.CharField[str, str]"
 
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
@@ -19,6 +27,11 @@ class Leased(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it is still to be done."""
+        return self.state in UNFINISHED
 
     @property
     def poll_seconds(self) -> int:

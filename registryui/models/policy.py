@@ -109,11 +109,6 @@ class PolicyRun(Leased):
     def __str__(self) -> str:
         return f"{self.version} on {self.registry}"
 
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.state in (self.State.QUEUED, self.State.RUNNING)
-
 
 class StandingApproval(models.Model):
     """Leave for a named version to clean a registry without asking again. It counts once as many others signed it

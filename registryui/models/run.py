@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from registryui.models.lease import Leased
+from registryui.models.lease import UNFINISHED, Leased
 
 
 class Run(Leased):
@@ -66,7 +66,7 @@ class Run(Leased):
         constraints = [
             models.UniqueConstraint(
                 fields=["registry"],
-                condition=models.Q(state__in=["queued", "running"]),
+                condition=models.Q(state__in=UNFINISHED),
                 name="one_open_run_per_registry",
             )
         ]
@@ -79,11 +79,6 @@ class Run(Leased):
     def called(self) -> str:
         """Return it as the pages call it, in the language of the request."""
         return f"{self.get_kind_display()} {self.pk}"
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
     @property
     def losses_open(self) -> bool:

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from registryui.models.lease import Leased
+from registryui.models.lease import UNFINISHED, Leased
 
 
 class Scan(Leased):
@@ -34,18 +34,13 @@ class Scan(Leased):
         constraints = [
             models.UniqueConstraint(
                 fields=["registry"],
-                condition=models.Q(state__in=["queued", "running"]),
+                condition=models.Q(state__in=UNFINISHED),
                 name="one_open_scan_per_registry",
             )
         ]
 
     def __str__(self) -> str:
         return f"scan {self.pk} of {self.registry}"
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class RegistrySnapshot(models.Model):

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from registryui.models.lease import Leased
+from registryui.models.lease import UNFINISHED, Leased
 
 
 class Scrub(Leased):
@@ -50,15 +50,10 @@ class Scrub(Leased):
         constraints = [
             models.UniqueConstraint(
                 fields=["registry"],
-                condition=models.Q(state__in=["queued", "running"]),
+                condition=models.Q(state__in=UNFINISHED),
                 name="one_open_scrub_per_registry",
             )
         ]
 
     def __str__(self) -> str:
         return f"scrub {self.pk} of {self.registry}"
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.state in (self.State.QUEUED, self.State.RUNNING)

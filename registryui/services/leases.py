@@ -24,6 +24,7 @@ from django.utils.translation import gettext_noop
 
 from prune.sources.base import Progress
 from registryui.models import Draft, PolicyRun, Run, Scan, Scrub
+from registryui.models.lease import UNFINISHED
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def held(model: Work, pk: int) -> Iterator[Lease | None]:
 def call_off(model: type[Scan] | type[Scrub], pk: int) -> bool:
     """Take work away from whoever does it, who notices with the next step, or from the queue. Only for what writes
     nothing to a registry. Return whether there was something to take."""
-    open_one = model._default_manager.filter(pk=pk, state__in=["queued", "running"])
+    open_one = model._default_manager.filter(pk=pk, state__in=UNFINISHED)
     return bool(open_one.update(state="failed", lease_owner="", message=CALLED_OFF, finished_at=timezone.now()))
 
 

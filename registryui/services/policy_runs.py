@@ -23,6 +23,7 @@ from prune.policy.read import parse_policy
 from prune.policy.schedule import missed
 from prune.policy.schema import Policy as Rules
 from registryui.models import Policy, PolicyRun, Proposal, Registry, Scan
+from registryui.models.lease import UNFINISHED
 from registryui.services import (
     audit,
     heard,
@@ -74,7 +75,7 @@ def ask(actor: User, policy: Policy, registry: Registry) -> PolicyRun:
         raise NotNow("No version of this policy is active; activate one first.")
     if not policy.applies_to(registry.slug):
         raise NotNow("This policy is not for %(registry)s.", registry=registry)
-    if PolicyRun.objects.filter(policy=policy, registry=registry, state__in=["queued", "running"]).exists():
+    if PolicyRun.objects.filter(policy=policy, registry=registry, state__in=UNFINISHED).exists():
         raise NotNow("It is looking at this registry already.")
     run = _queue(policy, registry, asked_by=actor)
     if run is None:

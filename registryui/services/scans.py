@@ -12,6 +12,7 @@ from prune.model.errors import PruneError
 from prune.model.snapshot import Snapshot
 from prune.plan.summary import summarise
 from registryui.models import Registry, RegistrySnapshot, Scan
+from registryui.models.lease import UNFINISHED
 from registryui.services import audit, leases, sightings, snapshots, space
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
@@ -37,7 +38,7 @@ def request(actor: User | None, registry: Registry) -> Scan:
                 audit.record(actor, audit.Action.SCAN_REQUESTED, registry, registry=registry.slug)
             transaction.on_commit(lambda: task.enqueue(scan.pk))
     except IntegrityError:
-        open_one = Scan.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+        open_one = Scan.objects.filter(registry=registry, state__in=UNFINISHED).first()
         if open_one is None:
             return request(actor, registry)
         return open_one
@@ -46,7 +47,7 @@ def request(actor: User | None, registry: Registry) -> Scan:
 
 def call_off(actor: User, registry: Registry) -> None:
     """Stop the scan that is under way. Raises ``NotNow`` when there is none."""
-    scan = Scan.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+    scan = Scan.objects.filter(registry=registry, state__in=UNFINISHED).first()
     with transaction.atomic():
         if scan is None or not leases.call_off(Scan, scan.pk):
             raise NotNow("No scan is under way.")

@@ -16,6 +16,7 @@ from prune.plan.verification import DEPTHS, Depth
 from prune.scrub.report import Scrubbed
 from prune.scrub.scrub import scrub
 from registryui.models import Registry, Scrub
+from registryui.models.lease import UNFINISHED
 from registryui.services import audit, leases
 from registryui.services.access import open_registry
 from registryui.services.errors import NotNow
@@ -50,7 +51,7 @@ def request(actor: User, registry: Registry, depth: str) -> Scrub:
 
 def call_off(actor: User, registry: Registry) -> None:
     """Stop the scrub that is under way. Raises ``NotNow`` when there is none."""
-    row = Scrub.objects.filter(registry=registry, state__in=["queued", "running"]).first()
+    row = Scrub.objects.filter(registry=registry, state__in=UNFINISHED).first()
     with transaction.atomic():
         if row is None or not leases.call_off(Scrub, row.pk):
             raise NotNow("No scrub is under way.")

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from registryui.models import Registry, Repository, Scan
+from registryui.models.lease import UNFINISHED
 from registryui.permissions import MANAGE, PROPOSE, VIEW, requires
 from registryui.services import control, events, in_use, policies, scans, selection
 from registryui.services import registries as service
@@ -41,7 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     rows = Registry.objects.select_related("last_scan").defer("last_scan__problems")
     rows = rows.annotate(bytes_then=Subquery(earlier.order_by("-pk").values("bytes_total")[:1]))
     page = page_of(rows, request)
-    open_scans = set(Scan.objects.filter(state__in=["queued", "running"]).values_list("registry_id", flat=True))
+    open_scans = set(Scan.objects.filter(state__in=UNFINISHED).values_list("registry_id", flat=True))
     failed = _failed(list(page.object_list))
     cards = [
         {
