@@ -19,6 +19,7 @@ from prune.model.plan import Deletions, ImageItem, Plan
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped
 from prune.plan.engine import names_of, removal_order, still_holds
+from prune.reclaim.finished import came_to
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_of
 from prune.reclaim.outcome import Outcome, Restored
 from prune.reclaim.saved_images import ids_in, load_images, save_images
@@ -45,11 +46,7 @@ def apply_engine(source: DockerEngine, plan: Plan, reason: str, *, trash: bool, 
     with store.lock(LOCK):
         journal, record = run_of(store, plan.digest())
         if record.end is not None:
-            done = record.end
-            again = "This plan was carried out before."
-            kept = None if record.emptied or record.emptying else journal.folder
-            state: Any = "partial" if done.state == "partial" else "done"
-            return Outcome(journal.run, plan.digest(), state, done.done, done.skipped, done.bytes, kept, again)
+            return came_to(journal, record, plan.digest(), record.end)
         return _Run(source, store, plan, journal, record, report).carry_out(reason, trash=trash)
 
 

@@ -4,6 +4,7 @@ import time
 
 import msgspec
 
+from prune.model.digest import Digest
 from prune.model.errors import Refused
 from prune.plan.verification import Depth
 from prune.reclaim.journal import Journal, Line, Record
@@ -19,22 +20,28 @@ def finished(source: StorageSource, journal: Journal, record: Record, depth: Dep
     if end is None or begin is None:
         raise Refused(f"The journal of run {journal.run} has no beginning or no end.")
     verified = record.verified
-    emptied = record.emptied is not None or record.emptying
-    if not emptied and (verified is None or verified.state != "good"):
+    if not _is_emptied(record) and (verified is None or verified.state != "good"):
         verified = verify_again(source, journal, record, depth=depth, report=report)
         journal.add(Line("verified", int(time.time()), verified=verified))
-    outcome = Outcome(
+    return judged(msgspec.structs.replace(came_to(journal, record, begin.plan_digest, end), verified=verified))
+
+
+def came_to(journal: Journal, record: Record, plan_digest: Digest, end: Line) -> Outcome:
+    """Return what the journal says of a run that came to its ``end``."""
+    return Outcome(
         run=journal.run,
-        plan_digest=begin.plan_digest,
+        plan_digest=plan_digest,
         state="partial" if end.state == "partial" else "done",
         done=end.done,
         skipped=end.skipped,
         freed_bytes=end.bytes,
-        trash=None if emptied or record.collected else journal.folder,
+        trash=None if _is_emptied(record) or record.collected else journal.folder,
         message="This plan was carried out before.",
-        verified=verified,
     )
-    return judged(outcome)
+
+
+def _is_emptied(record: Record) -> bool:
+    return record.emptied is not None or record.emptying
 
 
 def judged(outcome: Outcome) -> Outcome:

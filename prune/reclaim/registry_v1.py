@@ -7,6 +7,7 @@ from typing import Any
 from prune.model.errors import Refused, SourceError, Stale, Unreadable
 from prune.model.plan import Deletions, Plan
 from prune.plan.drift import Skipped, check
+from prune.reclaim.finished import came_to
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_of
 from prune.reclaim.outcome import Outcome, Restored
 from prune.reclaim.registry import state_of
@@ -24,11 +25,7 @@ def apply_registry_v1(source: RegistryV1, plan: Plan, reason: str, report: Repor
     with store.lock(LOCK):
         journal, record = run_of(store, plan.digest())
         if record.end is not None:
-            done = record.end
-            state: Any = "partial" if done.state == "partial" else "done"
-            kept = None if record.emptied or record.emptying else journal.folder
-            again = "This plan was carried out before."
-            return Outcome(journal.run, plan.digest(), state, done.done, done.skipped, 0, kept, again)
+            return came_to(journal, record, plan.digest(), record.end)
         return _Run(source, plan, journal, record, report).carry_out(reason)
 
 

@@ -10,6 +10,7 @@ from prune.model.errors import PruneError, Stale
 from prune.model.plan import Plan
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped, check
+from prune.reclaim.finished import came_to
 from prune.reclaim.journal import LOCK, Journal, Line, read_record, run_names, run_of
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.registry.record import RunRecord, state_of
@@ -26,11 +27,7 @@ def apply_registry(source: RegistryV2, plan: Plan, reason: str, *, trash: bool, 
     with store.lock(LOCK):
         journal, record = run_of(store, plan.digest())
         if record.end is not None:
-            done = record.end
-            state: Any = "partial" if done.state == "partial" else "done"
-            kept = None if record.emptied or record.emptying else journal.folder
-            again = "This plan was carried out before."
-            return Outcome(journal.run, plan.digest(), state, done.done, done.skipped, done.bytes, kept, again)
+            return came_to(journal, record, plan.digest(), record.end)
         _settle_all(source)
         outcome = _Run(source, plan, RunRecord(journal, record), report).carry_out(reason)
         if trash or outcome.state == "failed":
