@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from prune.drawing.bytes import human
 from prune.sources.base import Progress, Report, silent
 
 
@@ -15,14 +16,7 @@ def clean(text: str) -> str:
 
 def human_bytes(number: int | None) -> str:
     """Return ``1.5 GB`` for a number of bytes, in powers of 1000 as disks are sold; ``unknown`` for ``None``."""
-    if number is None:
-        return "unknown"
-    size = float(number)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            break
-        size /= 1000
-    return f"{number} B" if unit == "B" else f"{size:.1f} {unit}"
+    return "unknown" if number is None else human(number)
 
 
 def print_json(value: Any) -> None:

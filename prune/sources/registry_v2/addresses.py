@@ -4,12 +4,11 @@ cloud hands out a machine's own credentials."""
 import errno
 import ipaddress
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from prune.model.errors import Unreadable, UsageError
 
-type Info = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 """One of the addresses that a name leads to, as `socket.getaddrinfo` gives it."""
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -96,22 +95,6 @@ def check_host(host: str, allowed: Collection[str]) -> None:
         check_address(host, allowed)
     except Forbidden:
         raise UsageError(f"{host} is not an address where a registry can be.") from None
-
-
-def permitted(found: Sequence[Info], allowed: Collection[str]) -> list[Info]:
-    """Return those of the addresses that a name leads to where a registry may be; raise ``Forbidden`` when there is
-    none."""
-    fine: list[Info] = []
-    why: Forbidden | None = None
-    for one in found:
-        try:
-            check_address(str(one[4][0]), allowed)
-            fine.append(one)
-        except Forbidden as error:
-            why = error
-    if why is not None and not fine:
-        raise why
-    return fine
 
 
 def _parsed(text: str) -> Address:
