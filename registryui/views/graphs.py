@@ -145,7 +145,7 @@ def of_repository(request: HttpRequest, registry: Registry, repository: Reposito
         try:
             plan = proposals.plan_for(registry, picks)
         except NotNow as error:
-            trouble = str(error)
+            trouble = error.told
 
     def toggle(tag: Tag) -> str:
         ref = ":".join(tag)
