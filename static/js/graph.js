@@ -221,9 +221,10 @@ class Graph {
     map.setAttribute("class", "map");
     map.setAttribute("viewBox", this.whole.join(" "));
     map.setAttribute("aria-hidden", "true");
-    const tall = Math.min(150, 110 * Math.max(1, this.whole[3] / this.whole[2]));
+    // It covers a part of the window, and never most of it.
+    const tall = Math.min(150, this.height / 3, 110 * Math.max(1, this.whole[3] / this.whole[2]));
     map.setAttribute("height", Math.round(tall));
-    map.setAttribute("width", Math.round(Math.max(24, Math.min(150, tall * this.whole[2] / this.whole[3]))));
+    map.setAttribute("width", Math.round(Math.max(24, Math.min(150, this.width / 3, tall * this.whole[2] / this.whole[3]))));
     const inner = svg.querySelector("g");
     group.setAttribute("transform", inner.getAttribute("transform") || "");
     inner.querySelectorAll("g[id]").forEach((node) => {
