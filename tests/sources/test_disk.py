@@ -5,6 +5,7 @@ import os
 import pytest
 
 from prune.model.errors import Refused
+from prune.sources.stores import opened as opened_folders
 from prune.sources.stores.disk import DiskStore
 from tests.stores import V2Store
 
@@ -71,3 +72,46 @@ def test_links_are_refused_also_among_many_moves(store, tmp_path):
         together.move("real/two", "trash/two")
     assert (outside / "data").is_dir()
     assert sorted(path.name for path in (tmp_path / "trash").iterdir()) == ["one", "two"]
+
+
+def test_many_folders_are_opened_and_few_at_a_time(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(opened_folders, "MOST_OPEN", 10)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(50):
+        (tmp_path / f"from/{number}/thing").mkdir(parents=True)
+    with store.together([]) as together:
+        for number in range(50):
+            together.move(f"from/{number}/thing", f"to/a/b/{number}/thing")
+            assert len(os.listdir("/proc/self/fd")) <= before + 10 + 8
+            assert together.kind(f"from/{number}/thing") is None
+            assert together.kind(f"to/a/b/{number}/thing") == "folder"
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert {path.name for path in (tmp_path / "to/a/b").iterdir()} == {str(number) for number in range(50)}
+
+
+def test_what_was_moved_is_no_longer_where_it_was(store, tmp_path):
+    """Also when it was open itself."""
+    (tmp_path / "from/folder/inner").mkdir(parents=True)
+    (tmp_path / "from/folder/other").mkdir()
+    with store.together([]) as together:
+        together.move("from/folder/inner", "to/inner")
+        together.move("from/folder", "to/folder")
+        assert together.kind("from/folder/other") is None
+        with pytest.raises(FileNotFoundError):
+            together.move("from/folder/other", "to/other")
+        together.move("to/folder/other", "to/other")
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["folder", "inner", "other"]
+
+
+def test_a_link_that_is_put_on_the_way_leads_nowhere(store, tmp_path):
+    (tmp_path / "from/one").mkdir(parents=True)
+    (tmp_path / "from/two").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with store.together([]) as together:
+        together.move("from/one", "to/one")
+        (tmp_path / "to").rename(tmp_path / "real")
+        (tmp_path / "to").symlink_to(outside)
+        together.move("from/two", "to/two")
+    assert list(outside.iterdir()) == []
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["one", "two"]

@@ -18,8 +18,12 @@ def is_hex(text: str, length: int) -> bool:
 
 def all_hex(names: list[str], prefix: str, length: int) -> bool:
     """Tell whether every name is ``length`` lower-case hex digits that begin with ``prefix``: one look for all."""
-    form = f"(?:{prefix}[0-9a-f]{{{length - len(prefix)}}}\\n)*"
-    return re.fullmatch(form, "".join([name + "\n" for name in names])) is not None
+    if not names:
+        return True
+    # What begins with it begins so for the first and the last of all names, and for those between them.
+    if not (min(names).startswith(prefix) and max(names).startswith(prefix)):
+        return False
+    return re.fullmatch(f"(?:[0-9a-f]{{{length}}}\\n)*", "".join([name + "\n" for name in names])) is not None
 
 
 def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str, str]]:

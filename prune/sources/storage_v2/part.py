@@ -4,9 +4,7 @@ Parts need nothing of each other, so that several processes can read at once; a 
 waiting for the system to open small files.
 """
 
-import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import batched
 
@@ -16,6 +14,7 @@ from prune.model.digest import Digest
 from prune.model.manifest import ImageConfig, Manifest
 from prune.model.snapshot import Blob, Problem, Repository
 from prune.sources.base import Progress, Report
+from prune.sources.forking import forked, may_fork
 from prune.sources.storage_v2.blobs import list_prefix
 from prune.sources.storage_v2.contents import Contents
 from prune.sources.storage_v2.findings import Findings
@@ -91,14 +90,14 @@ def read_parts(
     workers: int,
 ) -> Part:
     """Read everything with at most ``workers`` processes."""
-    if workers < 2 or len(names) < WORTH_IT or not _may_fork():
+    if workers < 2 or len(names) < WORTH_IT or not may_fork():
         return read_part(contents, names, prefixes, report)
 
     def share(number: int) -> Part:
         mine = report if number == 0 else _nobody
         return read_part(contents, names[number::workers], prefixes[number::workers], mine)
 
-    others = [_forked(partial(share, number)) for number in range(1, workers)]
+    others = [forked(partial(share, number), Part) for number in range(1, workers)]
     part = share(0)
     for number, join in enumerate(others, 1):
         part.absorb(join() or share(number))
@@ -107,34 +106,3 @@ def read_parts(
 
 def _nobody(progress: Progress) -> None:
     """Report to nobody: only the first process speaks."""
-
-
-def _may_fork() -> bool:
-    """Tell whether forking is safe: the system has it, and no other thread could hold a lock."""
-    threading = sys.modules.get("threading")
-    return hasattr(os, "fork") and (threading is None or threading.active_count() == 1)
-
-
-def _forked(work: Callable[[], Part]) -> Callable[[], Part | None]:
-    """Begin ``work`` in a child process; return how to wait for its result, ``None`` when the child failed."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            body = memoryview(msgspec.msgpack.encode(work()))
-            while body:
-                body = body[os.write(writing, body) :]
-            code = 0
-        finally:
-            os._exit(code)  # nothing of the parent's may be flushed or closed here
-    os.close(writing)
-
-    def join() -> Part | None:
-        with open(reading, "rb") as pipe:
-            body = pipe.read()
-        _, status = os.waitpid(child, 0)
-        return msgspec.msgpack.decode(body, type=Part) if status == 0 else None
-
-    return join

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from prune.model.errors import Refused, Unreadable
 from prune.sources.stores.base import Entry, Stat, everything
+from prune.sources.stores.opened import OpenFolders
 from prune.sources.stores.removal import remove_folder
 
 #: Bytes read at once from what is too large to be read whole.
@@ -24,8 +25,8 @@ class DiskStore:
         self._prefix = self.root.rstrip("/") + "/"
         self._settled: set[str] = set()
         """Folders that are durable in their parents, as far as this store has seen to it."""
-        self._plain: set[str] | None = None
-        """Within `together`: folders that were seen to be folders, and no links, on all the way down to them."""
+        self._opened: OpenFolders | None = None
+        """Within `together`: folders from which and to which something was moved."""
 
     def remark(self) -> str:
         """See ``Store``."""
@@ -102,7 +103,7 @@ class DiskStore:
 
     def stat(self, path: str) -> Stat:
         """See ``Store``."""
-        status = os.lstat(self._prefix + path)
+        status = self._lstat(path)
         if not modes.S_ISREG(status.st_mode):
             raise Unreadable("is no plain file")
         return Stat(status.st_size, int(status.st_mtime))
@@ -110,10 +111,14 @@ class DiskStore:
     def kind(self, path: str) -> str | None:
         """See ``Store``."""
         try:
-            mode = os.lstat(self._prefix + path).st_mode
+            mode = self._lstat(path).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return None
         return "folder" if modes.S_ISDIR(mode) else "file" if modes.S_ISREG(mode) else "other"
+
+    def _lstat(self, path: str) -> os.stat_result:
+        near = self._opened.near(path) if self._opened is not None else None
+        return os.lstat(self._prefix + path) if near is None else os.lstat(near[1], dir_fd=near[0])
 
     def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
         """See ``Store``. The folder is read whole and closed before anything of it is yielded."""
@@ -164,12 +169,13 @@ class DiskStore:
 
     @contextlib.contextmanager
     def together(self, folders: Sequence[str]) -> Iterator["DiskStore"]:
-        """See ``Store``. For so long a folder that was seen to be one is not looked at again."""
-        before, self._plain = self._plain, set()
+        """See ``Store``. For so long folders between which things move stay open."""
+        before, self._opened = self._opened, OpenFolders(self.root, self._settled)
         try:
             yield self
         finally:
-            self._plain = before
+            self._opened.close()
+            self._opened = before
 
     # ---- writing ------------------------------------------------------------------------------------------
 
@@ -216,28 +222,13 @@ class DiskStore:
             _sync_folder(os.path.dirname(target))
 
     def move(self, source: str, target: str) -> None:
-        """See ``Store``. One ``rename``; permissions, owners and times of what is moved stay."""
-        self._refuse_links(source)
-        self._refuse_links(os.path.dirname(target))
-        to = self._at(target)
-        if os.path.lexists(to):
-            raise FileExistsError(17, "something is there already", to)
-        self._make_room(os.path.dirname(target))
-        os.rename(self._at(source), to)
-
-    def _make_room(self, folder: str) -> None:
-        """Make a folder and its parents; `settle` makes them durable."""
-        if self._plain is not None and folder in self._plain:
-            return
-        if folder and not os.path.isdir(self._at(folder)):
-            parent = os.path.dirname(folder)
-            self._make_room(parent)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._at(folder))
-            self._settled.discard(folder)
-            self._settled.discard(parent)
-        if self._plain is not None:
-            self._plain.add(folder)
+        """See ``Store``. One ``rename``; permissions, owners and times of what is moved stay. Folders that are made
+        for it are durable when `settle` has seen to it."""
+        if self._opened is not None:
+            self._opened.move(source, target)
+        else:
+            with contextlib.closing(OpenFolders(self.root, self._settled)) as opened:
+                opened.move(source, target)
 
     def was_moved(self, source: str, target: str) -> bool:
         """See ``Store``. A move is one rename: what lies at its end was moved."""
@@ -299,13 +290,6 @@ class DiskStore:
 
     def _refuse_links(self, path: str) -> None:
         """Raise ``Refused`` when any segment of ``path`` is a symbolic link: it could lead out of the store."""
-        folder, _, name = path.rpartition("/")
-        if self._plain is not None:
-            if path in self._plain:
-                return
-            if folder in self._plain and name not in ("", ".", ".."):
-                self._refuse_link(self._at(path))
-                return
         here = self.root
         for segment in path.split("/"):
             if segment in ("", ".", ".."):
@@ -315,8 +299,6 @@ class DiskStore:
             here = f"{here}/{segment}"
             if not self._refuse_link(here):
                 return
-        if self._plain is not None and folder:
-            self._plain.add(folder)
 
     @staticmethod
     def _refuse_link(here: str) -> bool:

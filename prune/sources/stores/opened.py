@@ -1,0 +1,128 @@
+"""Many moves between a few folders of a disk: each folder is opened once, segment by segment, and what is in it is
+reached from there.
+
+So the system goes down the long paths of a registry once for some hundred moves, and a link that somebody puts on the
+way leads nowhere: an open folder stays the one that was looked at.
+"""
+
+import contextlib
+import ctypes
+import errno
+import functools
+import os
+import stat as modes
+from collections.abc import Callable
+
+from prune.model.errors import Refused
+
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER = _ROOT | os.O_NOFOLLOW
+_RENAME_NOREPLACE = 1
+#: From so many open folders on all are closed: a process may have a thousand files open, and has other things to do.
+MOST_OPEN = 200
+
+
+class OpenFolders:
+    """Folders below ``root``. What is made on the way leaves ``settled``, the folders that are durable."""
+
+    def __init__(self, root: str, settled: set[str]) -> None:
+        self._root = root
+        self._settled = settled
+        self._open: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def near(self, path: str) -> tuple[int, str] | None:
+        """Return an open folder that ``path`` lies in, directly or one folder further down, and the way from there;
+        ``None`` when there is no such."""
+        around, _, name = path.rpartition("/")
+        here = self._open.get(around)
+        if here is not None:
+            return here, name
+        further, _, folder = around.rpartition("/")
+        here = self._open.get(further)
+        return None if here is None else (here, f"{folder}/{name}")
+
+    def move(self, source: str, target: str) -> None:
+        """See ``Store.move``. One ``rename``; permissions, owners and times of what is moved stay."""
+        if len(self._open) > MOST_OPEN:
+            self.close()
+        around, _, name = source.rpartition("/")
+        into, _, new = target.rpartition("/")
+        here = self._folder(around)
+        if modes.S_ISLNK(os.lstat(_plain(name, source), dir_fd=here).st_mode):
+            raise self._is_link(source)
+        there = self._folder(into, make=True)
+        if not _moved_at_once(here, name, there, _plain(new, target)):
+            try:
+                os.lstat(new, dir_fd=there)
+            except FileNotFoundError:
+                os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
+            else:
+                raise FileExistsError(errno.EEXIST, "something is there already", f"{self._root}/{target}")
+        if source in self._open:
+            self.close()  # what is open in there has another path now
+
+    def _folder(self, path: str, *, make: bool = False) -> int:
+        found = self._open.get(path)
+        if found is not None:
+            return found
+        if not path:
+            opened = os.open(self._root, _ROOT)
+        else:
+            around, _, name = path.rpartition("/")
+            parent = self._folder(around, make=make)
+            try:
+                opened = self._enter(_plain(name, path), parent, path)
+            except FileNotFoundError:
+                if not make:
+                    raise
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=parent)
+                self._settled.discard(path)
+                self._settled.discard(around)
+                opened = self._enter(name, parent, path)
+        self._open[path] = opened
+        return opened
+
+    def _enter(self, name: str, parent: int, path: str) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=parent)
+        except NotADirectoryError:
+            if modes.S_ISLNK(os.lstat(name, dir_fd=parent).st_mode):
+                raise self._is_link(path) from None
+            raise
+
+    def _is_link(self, path: str) -> Refused:
+        return Refused(f"{self._root}/{path} is a symbolic link; nothing behind it is touched.")
+
+
+@functools.cache
+def _rename_to_nothing() -> Callable[[int, bytes, int, bytes, int], int] | None:
+    """Return the system's call that renames only to a name that nothing has, in one step, where there is one."""
+    try:
+        return ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
+
+
+def _moved_at_once(here: int, name: str, there: int, new: str) -> bool:
+    """Rename; return whether that could be done with nothing in between, not even by somebody else."""
+    rename = _rename_to_nothing()
+    if rename is None:
+        return False
+    if rename(here, os.fsencode(name), there, os.fsencode(new), _RENAME_NOREPLACE) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False  # not every file system can
+    raise OSError(error, os.strerror(error), name, None, new)
+
+
+def _plain(name: str, path: str) -> str:
+    if name in ("", ".", ".."):
+        raise Refused(f"{path!r} is no path inside the store.")
+    return name
