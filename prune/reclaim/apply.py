@@ -6,19 +6,13 @@ from prune.plan.verification import Depth
 from prune.reclaim.collection.base import Collector
 from prune.reclaim.control.base import Control, Stated
 from prune.reclaim.control.hold import DEFAULT_WINDOW, put_right
-from prune.reclaim.engine import apply_engine
 from prune.reclaim.finished import finished
 from prune.reclaim.journal import LOCK, run_of
 from prune.reclaim.outcome import Outcome
-from prune.reclaim.registry import apply_registry
-from prune.reclaim.registry_v1 import apply_registry_v1
 from prune.reclaim.run import Run
 from prune.reclaim.steps import StorageSource
 from prune.sources.base import Report, Source, silent
-from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.oci_layout.source import OciLayout
-from prune.sources.registry_v1.source import RegistryV1
-from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 
@@ -51,14 +45,9 @@ def apply(
     if plan.source != source.name or plan.kind != source.kind:
         raise Refused(f"This plan was made for {plan.source} ({plan.kind}), not for {source.name} ({source.kind}).")
     word = (stopped or "").strip()
-    match source:
+    if not source.capabilities.needs_control:
         # Nothing is done behind a registry's or an engine's back: it deletes for us, and refuses what it needs.
-        case RegistryV2():
-            return apply_registry(source, plan, word, trash=trash, report=report)
-        case RegistryV1():
-            return apply_registry_v1(source, plan, word, report)
-        case DockerEngine():
-            return apply_engine(source, plan, word, trash=trash, report=report)
+        return _asked_to_delete(source, plan, word, trash=trash, report=report)
     storage = storage_of(source)
     chosen = control if control is not None else Stated(stopped or "")
     if not chosen.words:
@@ -70,6 +59,30 @@ def apply(
             return finished(storage, journal, record, depth, report)
         run = Run(storage, plan, journal, record, depth, report, collector)
         return run.carry_out(chosen, window, trash=trash)
+
+
+def _asked_to_delete(source: Source, plan: Plan, word: str, *, trash: bool, report: Report) -> Outcome:
+    """Let a registry or an engine carry ``plan`` out. What speaks to one is loaded only where there is one."""
+    match source.kind:
+        case "registry-v2":
+            from prune.reclaim.registry import apply_registry
+            from prune.sources.registry_v2.source import RegistryV2
+
+            if isinstance(source, RegistryV2):
+                return apply_registry(source, plan, word, trash=trash, report=report)
+        case "registry-v1":
+            from prune.reclaim.registry_v1 import apply_registry_v1
+            from prune.sources.registry_v1.source import RegistryV1
+
+            if isinstance(source, RegistryV1):
+                return apply_registry_v1(source, plan, word, report)
+        case "docker-engine":
+            from prune.reclaim.engine import apply_engine
+            from prune.sources.docker_engine.source import DockerEngine
+
+            if isinstance(source, DockerEngine):
+                return apply_engine(source, plan, word, trash=trash, report=report)
+    raise Refused(f"Cleaning up {source.kind} is not supported yet.")
 
 
 def storage_of(source: Source) -> StorageSource:

@@ -6,7 +6,6 @@ Before that the images are saved, as `docker save` does, for there is no other w
 """
 
 import os
-import re
 import time
 from typing import Any
 
@@ -224,10 +223,6 @@ def _only_tag(names: list[str]) -> str:
 
 def _copy_name(number: int) -> str:
     return SAVED if number == 0 else f"{SAVED.removesuffix('.tar')}-{number + 1}.tar"
-
-
-#: Whether a file in a trash is such a copy.
-is_saved_copy = re.compile(r"images(?:-\d+)?\.tar").fullmatch
 
 
 def saved_copies(store: DiskStore, journal: Journal) -> list[str]:

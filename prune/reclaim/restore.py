@@ -9,18 +9,12 @@ from functools import partial
 from prune.model.errors import Refused, Unreadable
 from prune.plan.drift import Skipped
 from prune.reclaim.apply import storage_of
-from prune.reclaim.engine import restore_engine
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
-from prune.reclaim.registry import restore_registry
-from prune.reclaim.registry_v1 import restore_registry_v1
 from prune.reclaim.steps import MAX_INDEX_BYTES, Step, StorageSource, batches, content_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.content import check_content
-from prune.sources.docker_engine.source import DockerEngine
-from prune.sources.registry_v1.source import RegistryV1
-from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.stores.base import Store
 
@@ -35,12 +29,8 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
     """
     if not _RUN.fullmatch(run):
         raise Refused(f"{run!r} is no run; `prune apply` printed its name.")
-    if isinstance(source, RegistryV2):
-        return restore_registry(source, run, report)
-    if isinstance(source, RegistryV1):
-        return restore_registry_v1(source, run, report)
-    if isinstance(source, DockerEngine):
-        return restore_engine(source, run, report)
+    if not source.capabilities.needs_control:
+        return _ask_back(source, run, report)
     storage = storage_of(source)
     store = storage.store
     with store.lock(LOCK):
@@ -57,6 +47,30 @@ def restore(source: Source, run: str, *, report: Report = silent) -> Restored:
         if record.restored is not None and record.restored.state == "done":
             return Restored(run, "done", record.restored.done, (), "This run was restored before.")
         return put_back(store, journal, record, report, partial(_check, storage, journal, report))
+
+
+def _ask_back(source: Source, run: str, report: Report) -> Restored:
+    """Let a registry or an engine have back what it deleted. What speaks to one is loaded only where there is one."""
+    match source.kind:
+        case "registry-v2":
+            from prune.reclaim.registry import restore_registry
+            from prune.sources.registry_v2.source import RegistryV2
+
+            if isinstance(source, RegistryV2):
+                return restore_registry(source, run, report)
+        case "registry-v1":
+            from prune.reclaim.registry_v1 import restore_registry_v1
+            from prune.sources.registry_v1.source import RegistryV1
+
+            if isinstance(source, RegistryV1):
+                return restore_registry_v1(source, run, report)
+        case "docker-engine":
+            from prune.reclaim.engine import restore_engine
+            from prune.sources.docker_engine.source import DockerEngine
+
+            if isinstance(source, DockerEngine):
+                return restore_engine(source, run, report)
+    raise Refused(f"What was deleted in {source.kind} cannot be brought back.")
 
 
 def put_back(

@@ -1,23 +1,22 @@
 """What the store remembers of past cleanups, and giving their bytes back for good."""
 
+import re
 import time
 from collections.abc import Collection, Sequence
 
 from prune.model.digest import HEX_LENGTH
 from prune.model.errors import Refused
 from prune.plan.verification import Loss
-from prune.reclaim.engine import engine_state, is_saved_copy
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
-from prune.reclaim.registry import state_of
 from prune.sources.base import Source
-from prune.sources.docker_engine.source import DockerEngine
 from prune.sources.oci_layout.source import OciLayout
-from prune.sources.registry_v1.source import RegistryV1
-from prune.sources.registry_v2.source import RegistryV2
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
+
+#: Whether a file in a trash is a copy of images that an engine deleted.
+is_saved_copy = re.compile(r"images(?:-\d+)?\.tar").fullmatch
 
 
 def list_runs(source: Source) -> list[TrashRun]:
@@ -125,12 +124,21 @@ def discard(journal: Journal) -> int:
 def _store(source: Source) -> Store:
     if isinstance(source, StorageV1 | StorageV2 | OciLayout):
         return source.store
-    if isinstance(source, RegistryV2):
-        return state_of(source)
-    if isinstance(source, RegistryV1):
-        return state_of(source.connection)
-    if isinstance(source, DockerEngine):
-        return engine_state(source)
+    # What speaks to a registry or an engine is loaded only where there is one.
+    if source.kind in ("registry-v1", "registry-v2"):
+        from prune.reclaim.registry import state_of
+        from prune.sources.registry_v1.source import RegistryV1
+        from prune.sources.registry_v2.source import RegistryV2
+
+        connection = source.connection if isinstance(source, RegistryV1) else source
+        if isinstance(connection, RegistryV2):
+            return state_of(connection)
+    if source.kind == "docker-engine":
+        from prune.reclaim.engine import engine_state
+        from prune.sources.docker_engine.source import DockerEngine
+
+        if isinstance(source, DockerEngine):
+            return engine_state(source)
     raise Refused(f"A source of kind {source.kind} has no trash.")
 
 
