@@ -102,7 +102,8 @@ def served(store: Path, folder: Path) -> Iterator[tuple[str, int]]:
     config = folder / "registry.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {store}}}}}\nhttp: {{addr: 127.0.0.1:{port}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {store}}}, delete: {{enabled: true}}}}\n"
+        f"http: {{addr: 127.0.0.1:{port}}}\n"
     )
     server = subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

@@ -124,6 +124,8 @@ class Record(msgspec.Struct):
     """That somebody took note of what the newest verification did not find, and lets the trash go all the same."""
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
+    found: set[str] = set()
+    """Those of ``moved`` of which the journal does not say so: a look at the trash did."""
     skipped: dict[str, Skipped] = {}
     collected: dict[str, Step] = {}
     """Blobs that the registry's own garbage collection removed, or was about to: for good."""
@@ -189,8 +191,10 @@ def _look(journal: Journal, record: Record) -> None:
                     # Every entry that was to go went in the same instant.
                     record.moved.update((p, one) for p, one in record.intents.items() if is_in_index(one))
                     record.moved[path] = step
+                    record.found.add(path)
             elif store.was_moved(path, journal.trash(path)):
                 record.moved[path] = step
+                record.found.add(path)
 
 
 def _forget_entries(record: Record) -> None:

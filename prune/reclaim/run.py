@@ -23,11 +23,13 @@ from prune.reclaim.outcome import Outcome
 from prune.reclaim.steps import (
     ORDER,
     REWRITTEN,
+    Pace,
     Step,
     StorageSource,
     batches,
     index_rewrites,
     is_in_index,
+    not_taken,
     notes_left,
     steps_for,
     still_true,
@@ -63,6 +65,8 @@ class Run:
         self.moved = dict(record.moved)
         self.moved |= {p: step for p, step in record.collected.items() if is_gone(source.store, step)}
         self.intents = dict(record.intents)
+        self.found = record.found
+        """What was moved without a word of it: by a process that died before it was durable."""
         self.begun = record.begin
         self.depth = depth
         self.report = report
@@ -76,7 +80,7 @@ class Run:
         self.lost = 0
         """How many items of the plan the skipped ones are."""
         self.unwritten: list[Line] = []
-        """Outcomes of the last batch: they go to the disk together with the intents of the next."""
+        """Outcomes that are durable themselves: they are written down together with the next intents."""
 
     def carry_out(self, control: Control, window: float, *, trash: bool) -> Outcome:
         early: Snapshot | None = None
@@ -158,10 +162,12 @@ class Run:
                 store.take_back(step.path, self.journal.trash(step.path))
 
     def _begin(self, drift: Drift, snapshot: Snapshot, words: str) -> None:
-        self.skipped = [skipped for skipped in drift.skipped if not self._done_before(skipped)] + self.returned
+        self.skipped = [*not_taken(drift.skipped, self.moved.values()), *self.returned]
         self.lost = len(self.skipped)
         if not self.moved:
             self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
+        if found := [path for path in self.moved if path in self.found]:
+            self.store.settle([*found, *map(self.journal.trash, found)])
         broken = tuple(sorted(broken_blobs(snapshot)))
         begin = self._line("begin", plan_digest=self.plan.digest(), reason=words, missing=broken)
         self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
@@ -222,17 +228,6 @@ class Run:
     def _line(self, event: str, **fields: object) -> Line:
         return Line(event=event, at=int(time.time()), **fields)  # type: ignore[arg-type]  # forwarded by field name
 
-    def _done_before(self, skipped: Skipped) -> bool:
-        """Tell whether an item is gone because this very run took it, before it was interrupted."""
-        for step in self.moved.values():
-            if skipped.item == step.item:
-                return True
-            if step.kind == "repository" and skipped.item.startswith(
-                (f"{step.item}:", f"{step.item}@", f"{step.item} upload ")
-            ):
-                return True
-        return False
-
     def _with_rewrites(self, steps: list[Step], repositories: Iterable[str]) -> list[Step]:
         """Add the V1 lists that name what goes, each with its successor ready in the run's folder."""
         gone = [step.item for step in [*self.moved.values(), *steps] if step.kind == "image"]
@@ -258,40 +253,60 @@ class Run:
             self.store.settle([fresh, step.path])
 
     def _move_all(self, steps: list[Step], held: Hold) -> None:
-        done = 0
-        for batch in batches(steps):
+        """Move everything, one kind after the other: what was moved of one is durable before the next begins."""
+        done, pace = 0, Pace()
+        unsettled: list[Step] = []
+        for batch in batches(steps, pace):
+            if unsettled and (unsettled[0].kind != batch[0].kind or pace.late):
+                self._settle(unsettled, pace)
+                unsettled = []
             held.look()
             self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
             self.unwritten = []
-            moved: list[Step] = []
-            skipped: list[Skipped] = []
-            surprise = ""
-            with self.store.together(self.journal.both_ends(batch)) as store:
-                for step in batch:
-                    why = self._move(store, step)
-                    if not why:
-                        moved.append(step)
-                    elif step.counts:
-                        skipped.append(Skipped(step.item, why))
-                        self.lost += step.counts
-                        if step.kind in _HOLD and why != _GONE:
-                            surprise = f"{step.item}: {why}"
-                            break
-            paths = [step.path for step in moved]
-            self.moved.update(zip(paths, moved, strict=True))
-            for step in moved:
-                if step.kind == "index":
-                    self._replace(step)
-            self.store.settle([*paths, *map(self.journal.trash, paths)])
-            self.skipped += skipped
-            self.unwritten = [self._line("moved", paths=tuple(paths))]
-            if skipped:
-                self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
+            begun = time.monotonic()
+            moved, surprise = self._move_batch(batch)
+            pace.took(time.monotonic() - begun, len(batch))
+            unsettled += moved
             if surprise:
                 # What comes after was judged with this gone; and nobody should have been able to change it.
+                self._settle(unsettled, pace)
                 raise ControlLost(f"{surprise}. Something still pushes here: stop that first.")
             done += len(batch)
             self.report(Progress("moving to the trash", done, len(steps)))
+        self._settle(unsettled, pace)
+
+    def _move_batch(self, batch: list[Step]) -> tuple[list[Step], str]:
+        """Move what may go; return what was moved, and what should not have been able to change."""
+        moved: list[Step] = []
+        skipped: list[Skipped] = []
+        surprise = ""
+        with self.store.together(self.journal.both_ends(batch)) as store:
+            for step in batch:
+                why = self._move(store, step)
+                if not why:
+                    moved.append(step)
+                elif step.counts:
+                    skipped.append(Skipped(step.item, why))
+                    self.lost += step.counts
+                    if step.kind in _HOLD and why != _GONE:
+                        surprise = f"{step.item}: {why}"
+                        break
+        self.moved.update((step.path, step) for step in moved)
+        for step in moved:
+            if step.kind == "index":
+                self._replace(step)
+        self.skipped += skipped
+        if skipped:
+            self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
+        return moved, surprise
+
+    def _settle(self, moved: list[Step], pace: Pace) -> None:
+        """Make moves durable. Only then the journal may say that they were done: until then whoever comes next has
+        to look."""
+        paths = [step.path for step in moved]
+        self.store.settle([*paths, *map(self.journal.trash, paths)])
+        self.unwritten.append(self._line("moved", paths=tuple(paths)))
+        pace.settled()
 
     def _collect(
         self, collector: Collector, steps: list[Step], agreed: Deletions, snapshot: Snapshot, held: Hold

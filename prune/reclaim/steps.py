@@ -1,6 +1,8 @@
 """From the items of a plan to single moves, in an order in which a registry never sees a broken image:
 tags first, then the links of manifests, then layer links, then blobs or images, then uploads."""
 
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
@@ -10,6 +12,7 @@ from prune.model.digest import Digest
 from prune.model.errors import Unreadable
 from prune.model.plan import Deletions
 from prune.model.snapshot import Snapshot
+from prune.plan.drift import Skipped
 from prune.sources.oci_layout.source import INDEX, OciLayout, blob_path
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2 import layout
@@ -52,8 +55,13 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     content: str = ""
 
 
-#: Moves between two entries of the journal. One fsync costs as much as some hundred renames.
+#: Moves between two entries of the journal, to begin with and at most. One fsync costs as much as some hundred moves.
 BATCH = 256
+MOST = 8192
+#: Seconds that the moves between two entries should take: so long the registry may be held beyond its window.
+WHILE = 0.25
+#: Seconds after which moves are made durable, if nothing else asks for it before.
+LATE = 1.0
 
 #: What goes first. Within one kind the order is the plan's.
 ORDER: tuple[Kind, ...] = (
@@ -96,7 +104,12 @@ def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> li
 def _v2(source: StorageV2, items: Deletions, snapshot: Snapshot) -> list[Step]:
     base = source.base
     whole = set(items.repositories)
-    steps = [step for name in items.repositories for step in _repository_v2(source, name, items, snapshot)]
+    inside = Counter(tag.repository for tag in items.tags)
+    inside.update(manifest.repository for manifest in items.manifests)
+    inside.update(link.repository for link in items.layer_links)
+    steps = [
+        step for name in items.repositories for step in _repository_v2(source, name, items, inside[name], snapshot)
+    ]
     for tag in items.tags:
         if tag.repository not in whole:
             path = layout.tag_folder(base, tag.repository, tag.tag)
@@ -106,6 +119,8 @@ def _v2(source: StorageV2, items: Deletions, snapshot: Snapshot) -> list[Step]:
             path = layout.revision_folder(base, manifest.repository, manifest.digest)
             steps.append(Step("manifest", f"{manifest.repository}@{manifest.digest}", path))
     for link in items.layer_links:
+        if link.repository in whole:
+            continue
         path = layout.layer_folder(base, link.repository, link.digest)
         steps.append(Step("layer-link", f"{link.repository} link {link.digest}", path))
     for blob in items.blobs:
@@ -118,12 +133,12 @@ def _v2(source: StorageV2, items: Deletions, snapshot: Snapshot) -> list[Step]:
     return steps
 
 
-def _repository_v2(source: StorageV2, name: str, items: Deletions, snapshot: Snapshot) -> list[Step]:
-    """The folder as a whole; only its own parts when another repository lies below it."""
+def _repository_v2(source: StorageV2, name: str, items: Deletions, inside: int, snapshot: Snapshot) -> list[Step]:
+    """The folder as a whole; only its own parts when another repository lies below it. ``inside`` is how many items
+    go with it, uploads apart."""
     folder = layout.repository_folder(source.base, name)
     uploads = [upload for upload in items.uploads if upload.repository == name]
-    counts = 1 + sum(tag.repository == name for tag in items.tags)
-    counts += sum(manifest.repository == name for manifest in items.manifests)
+    counts = 1 + inside
     size = sum(upload.size for upload in uploads)
     if not any(other.startswith(f"{name}/") for other in snapshot.repositories):
         return [Step("repository", name, folder, counts=counts + len(uploads), size=size)]
@@ -189,6 +204,19 @@ def notes_left(source: StorageSource, moved: Mapping[str, Step]) -> list[Step]:
         return []
     notes = [note_of(step) for step in moved.values() if step.kind == "tag"]
     return [note for note in notes if note.path not in moved]
+
+
+def not_taken(skipped: Iterable[Skipped], taken: Iterable[Step]) -> list[Skipped]:
+    """Return what of ``skipped`` is not simply gone because a run took it itself, before it was interrupted."""
+    steps = list(taken)
+    items = {step.item for step in steps}
+    whole = tuple(
+        f"{step.item}{mark}"
+        for step in steps
+        if step.kind == "repository"
+        for mark in (":", "@", " upload ", " link ")
+    )
+    return [one for one in skipped if one.item not in items and not one.item.startswith(whole)]
 
 
 #: The lists that docker-registry 0.x keeps of the images pushed to a repository.
@@ -274,12 +302,38 @@ def _content_changed(store: Store, step: Step) -> str:
     return ""
 
 
-def batches(steps: list[Step]) -> Iterator[list[Step]]:
-    """Yield steps of one kind, at most ``BATCH`` at a time: no blob moves before every link to it is settled."""
+class Pace:
+    """How many moves are carried out at once: more where a disk is quick, so that it waits less for the journal."""
+
+    def __init__(self) -> None:
+        self.size = BATCH
+        self._settled = time.monotonic()
+
+    def took(self, seconds: float, moves: int) -> None:
+        """Take note of how long so many moves took."""
+        if seconds > WHILE:
+            self.size = max(min(BATCH, self.size), self.size // 2)
+        elif seconds < WHILE / 2 and moves >= self.size:
+            self.size = min(2 * self.size, MOST)
+
+    def settled(self) -> None:
+        """Take note that everything so far is durable."""
+        self._settled = time.monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Tell whether what was moved should be made durable now."""
+        return time.monotonic() - self._settled > LATE
+
+
+def batches(steps: list[Step], pace: Pace | None = None) -> Iterator[list[Step]]:
+    """Yield steps of one kind, at most as many as ``pace`` says (``BATCH``) at a time: no blob moves before every
+    link to it is settled."""
+    pace = pace or Pace()
     batch: list[Step] = []
     for step in steps:
         with_index = is_in_index(step) and batch and batch[0].kind == "layout-index"
-        if batch and not with_index and (step.kind != batch[0].kind or len(batch) >= BATCH):
+        if batch and not with_index and (step.kind != batch[0].kind or len(batch) >= pace.size):
             yield batch
             batch = []
         batch.append(step)

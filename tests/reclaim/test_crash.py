@@ -17,6 +17,7 @@ import pytest
 from prune.cli import main
 from prune.model.plan import Request
 from prune.plan.make import make_plan
+from prune.reclaim import steps
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
@@ -31,8 +32,9 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["prune.cli", "prune.commands.apply", "prune.commands.restore", __name__])
 
 
-def dying(number: int, arguments: tuple[str, ...], said: str) -> None:
+def dying(number: int, arguments: tuple[str, ...], said: str, batch: int) -> None:
     """Run the command and kill this process before its n-th call that writes. What it says goes to ``said``."""
+    steps.BATCH = batch
     with Path(said).open("wb") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
@@ -64,6 +66,16 @@ def v1_case(root):
     return store, ("library/seed:version1",), True
 
 
+def small_case(root):
+    """Few things, of which each kind takes several batches of two."""
+    store = V2Store(root)
+    kept, own = store.layer(), [store.layer() for _ in range(3)]
+    store.image("app", "1", layers=[kept])
+    store.image("app", "2", layers=[kept, *own])
+    age(root)
+    return store, ("app:2",), True
+
+
 def layout_case(root):
     return shop(root), (f"{TEAM}:2.0", "registry:1.0", "registry:multi"), True
 
@@ -77,10 +89,10 @@ def left(root):
     return found
 
 
-def killed_after(number: int, *arguments: str) -> bool:
+def killed_after(number: int, *arguments: str, batch: int = steps.BATCH) -> bool:
     """Run the command, killed before its n-th write; tell whether it was killed (and not done before)."""
     said = Path(f"{arguments[1].partition(':')[2]}.said")
-    process = PROCESSES.Process(target=dying, args=(number, arguments, str(said)))
+    process = PROCESSES.Process(target=dying, args=(number, arguments, str(said), batch))
     process.start()
     process.join()
     code = process.exitcode
@@ -89,8 +101,8 @@ def killed_after(number: int, *arguments: str) -> bool:
     return code != 0
 
 
-@pytest.mark.parametrize("case", [v1_case, v2_case, layout_case])
-def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
+@pytest.mark.parametrize(("case", "batch"), [(v1_case, 256), (v2_case, 256), (layout_case, 256), (small_case, 2)])
+def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case, batch):
     original = tmp_path / "original"
     store, refs, sweep = case(original)
     # The index of a layout is a new file each time that it is written.
@@ -113,9 +125,9 @@ def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
     assert outcome.state == "done"
     expected = left(root)
     apply_it = ("apply", source, str(file), "--yes", "--registry-stopped", "test")
-    steps = 0
+    killed = 0
     anew()
-    while killed_after(steps, *apply_it):
+    while killed_after(killed, *apply_it, batch=batch):
         if case is v2_case:
             kept = pulled(V2Store(root))  # whatever still has a tag can be pulled, at any moment
             assert ("copy/of/app", "1.0") in kept
@@ -123,19 +135,19 @@ def test_killed_at_every_step_of_an_apply_and_of_a_restore(tmp_path, case):
             assert (root.name, "stable") in layout_pulled(root)
         resumed = apply(open_source(source), plan, stopped="test")
         assert (resumed.state, resumed.done, resumed.freed_bytes) == ("done", outcome.done, outcome.freed_bytes), (
-            steps
+            killed
         )
         assert left(root) == expected
         assert restore(open_source(source), resumed.run).state == "done"
         assert whole(root) == before
-        steps += 1
+        killed += 1
         anew()
-    assert steps > 10
+    assert killed > 10
 
     anew()
     apply(open_source(source), plan, stopped="test")
     back = 0
-    while killed_after(back, "restore", source, outcome.run):
+    while killed_after(back, "restore", source, outcome.run, batch=batch):
         restored = restore(open_source(source), outcome.run)
         assert (restored.state, restored.done) == ("done", outcome.done)
         assert whole(root) == before

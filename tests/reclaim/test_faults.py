@@ -13,6 +13,7 @@ import pytest
 from prune.model.errors import PruneError
 from prune.model.plan import Request
 from prune.plan.make import make_plan
+from prune.reclaim import steps
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
@@ -250,8 +251,10 @@ LOST = {
 }
 
 
+@pytest.mark.parametrize("batch", [steps.BATCH, 2])
 @pytest.mark.parametrize("lost", LOST)
-def test_the_power_goes_at_every_write(tmp_path, lost):
+def test_the_power_goes_at_every_write(tmp_path, lost, batch, monkeypatch):
+    monkeypatch.setattr(steps, "BATCH", batch)
     store = fill(V2Store(tmp_path / "registry"))
     before, plan = tree(store.root), plan_of(store, *REFS)
     kept = staying(store, plan)

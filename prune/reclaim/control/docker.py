@@ -77,7 +77,7 @@ class DockerControl:
                 "running": "yes" if state.get("Running") else "no",
                 "mode": self.mode,
             }
-            if state.get("Running") and self._registry(api, former["container"], timeout=2.0) is not None:
+            if state.get("Running") and self._registry(api, former["container"], timeout=5.0) is not None:
                 former["answered"] = "yes"
             note(former)
             if not state.get("Running"):
