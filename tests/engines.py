@@ -186,15 +186,21 @@ class RegistryContainer(Registry):
 
     def start(self) -> None:
         self.container.start()
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                if self.get("/v2/")[0] == 200:
-                    return
+        self.await_answer()
+
+    def await_answer(self) -> None:
+        """Wait until the registry answers: one that was given back has been started, and may need a moment."""
+        over = time.monotonic() + 60
+        while not self.serves():
+            assert time.monotonic() < over, self.container.logs()
             time.sleep(0.05)
-        raise AssertionError(self.container.logs())
+
+    def pull_all(self) -> dict[tuple[str, str], dict[str, bytes]]:
+        self.await_answer()
+        return super().pull_all()
 
     def stop(self) -> None:
-        self.container.stop(timeout=5)
+        self.container.stop(timeout=30)
 
     @property
     def source(self) -> str:

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -26,9 +27,14 @@ ACCEPT = ", ".join(
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port that nobody listens on. It is none of those that the system gives to connections: a registry that is
+    stopped for a while must find it free when it comes back, whatever others do meanwhile."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, max(lowest, 11_000))
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 class Registry:
@@ -61,7 +67,8 @@ http:
             self.process = subprocess.Popen(
                 ["docker-registry", "serve", str(self.config)], stdout=log, stderr=log, env=self.environment
             )
-        for _ in range(200):
+        over = time.monotonic() + 60
+        while time.monotonic() < over:
             with contextlib.suppress(OSError):
                 if self.get("/v2/")[0] in (200, 401):
                     return
@@ -73,7 +80,7 @@ http:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def request(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:

@@ -80,11 +80,14 @@ def worker_of(dashboard) -> int:
 def frozen_while_held(live, dashboard) -> int:
     """Wait until the registry's container stands still, and freeze the worker that holds it."""
     worker = worker_of(dashboard)
-    for _ in range(3000):
-        if not live.engine.api.inspect_container(live.container.id)["State"]["Running"]:
-            os.kill(worker, signal.SIGSTOP)
-            assert (live.root / ".registryui/control.json").exists()
+    over = time.monotonic() + 120
+    while time.monotonic() < over:
+        # Frozen first, and then looked at: so it cannot go on in between, however long the look takes.
+        os.kill(worker, signal.SIGSTOP)
+        running = live.engine.api.inspect_container(live.container.id)["State"]["Running"]
+        if not running and (live.root / ".registryui/control.json").exists():
             return worker
+        os.kill(worker, signal.SIGCONT)
         time.sleep(0.005)
     raise AssertionError("the registry was never held")
 

@@ -80,7 +80,7 @@ def test_what_does_not_add_up_is_not_understood(text):
 
 
 def collecting(contained, mode="stop") -> dict:
-    control = DockerControl("main", mode, engine=contained.engine.url, seconds=10)
+    control = DockerControl("main", mode, engine=contained.engine.url, seconds=60)
     return {"control": control, "collector": DockerCollector(control)}
 
 
@@ -169,7 +169,7 @@ def test_the_window_ends_it_and_it_goes_on_another_time(contained, monkeypatch):
         patched.setattr("prune.reclaim.collection.run.Collection._look", lambda self, what, done: over(self))
         outcome = apply(source, plan, **collecting(contained))
     assert outcome.state == "failed"
-    assert contained.serves()
+    contained.await_answer()
     assert len(contained.engine.api.containers(all=True)) == 1
     assert {key: what for key, what in contained.before.items() if key[0] == "team/app"} == contained.pull_all()
     again = apply(source, plan, **collecting(contained))

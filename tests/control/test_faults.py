@@ -85,7 +85,7 @@ def test_killed_before_every_single_change_it_comes_back(contained, mode, change
             put_right(control(contained, mode), store)
         assert contained.attributes() == was, step
         assert held_now(store) is None
-        assert contained.serves()
+        contained.await_answer()
         assert [one["Names"] for one in contained.engine.api.containers(all=True)] == [["/main"]], step
         step += 1
     assert step == changes + 1
@@ -177,7 +177,7 @@ def test_a_registry_that_was_killed_before_stays_so_and_is_cleaned(contained):
 @pytest.mark.parametrize("step", ["dry_run", "collect"])
 def test_a_garbage_collection_that_is_killed(contained, monkeypatch, step):
     source, plan = plan_for(contained.source, "team/app:2.0")
-    holding = DockerControl("main", engine=contained.engine.url, seconds=10)
+    holding = DockerControl("main", engine=contained.engine.url, seconds=60)
     start = APIClient.start
     plain = getattr(DockerCollector, step)
 

@@ -61,7 +61,7 @@ def test_it_is_held_for_the_run_and_given_back(operated, people, client_of, monk
     assert (run.state, run.message) == ("done", "")
     assert set(seen) == {(True, True, True)}
     assert not operated.flag.exists()
-    assert 0 < run.held_seconds < 30
+    assert run.held_seconds > 0
     page = client_of("viewer").get(f"/runs/{run.pk}/").content.decode()
     assert re.search(r"Registry held</dt><dd>\d+\.\d s", page)
     assert "is held" not in page
