@@ -38,6 +38,11 @@ def arguments(parser: ArgumentParser) -> None:
         help="with --sweep: only uploads that were left alone for longer (default: as --grace)",
     )
     parser.add_argument(
+        "--empty-repositories",
+        action="store_true",
+        help="with --sweep: also repositories in which nothing is left (V2 storage)",
+    )
+    parser.add_argument(
         "--now", metavar="T", help="count ages from this time: seconds since 1970, or 2026-01-31T12:00:00Z"
     )
     parser.add_argument("--out", metavar="FILE", help="write the plan here, for `prune apply`")
@@ -56,6 +61,9 @@ def run(options: Namespace) -> int:
     grace = parse_duration(options.grace)
     if options.uploads_older_than is not None and not options.sweep:
         raise UsageError("--uploads-older-than says which uploads --sweep takes; add --sweep.")
+    if options.empty_repositories and not options.sweep:
+        raise UsageError("--empty-repositories is a part of a sweep; add --sweep.")
+    empty = True if options.empty_repositories else UNSET
     uploads = UNSET if options.uploads_older_than is None else parse_duration(options.uploads_older_than)
     now = parse_time(options.now) if options.now else int(time.time())
     if (options.facts or options.in_use) and not options.policy:
@@ -82,9 +90,10 @@ def run(options: Namespace) -> int:
             sweep=options.sweep,
             grace=grace,
             uploads_older_than=uploads,
+            empty_repositories=empty,
         )
     else:
-        request = Request(tuple(sorted(set(options.delete))), options.sweep, grace, None, uploads)
+        request = Request(tuple(sorted(set(options.delete))), options.sweep, grace, None, uploads, empty)
         plan = make_plan(snapshot, request, now=now)
     if options.out:
         write_file(options.out, plan.to_json() + b"\n")

@@ -5,6 +5,7 @@ itself: the same input gives the same bytes, and an approval can be bound to the
 """
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -112,14 +113,16 @@ class ScanSummary(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a person asked for: references as text, whether to sweep, the grace window in seconds, and how old
-    uploads must be besides (a plan without that has no such key, so that older plans keep their digests)."""
+    """What a person asked for: references as text, whether to sweep, the grace window in seconds, how old uploads
+    must be besides, and whether repositories in which nothing is left go too (a plan without these two has no such
+    keys, so that older plans keep their digests)."""
 
     delete: tuple[str, ...] = ()
     sweep: bool = False
     grace: Annotated[int, msgspec.Meta(ge=0)] = DEFAULT_GRACE
     policy: str | None = None
     uploads_older_than: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
+    empty_repositories: bool | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def uploads_grace(self) -> int:
@@ -127,8 +130,13 @@ class Request(msgspec.Struct, frozen=True):
         older = self.uploads_older_than
         return self.grace if isinstance(older, msgspec.UnsetType) else max(self.grace, older)
 
+    @property
+    def sweeps_repositories(self) -> bool:
+        """Tell whether repositories in which nothing is left go."""
+        return self.sweep and self.empty_repositories is True
 
-class Plan(msgspec.Struct, frozen=True):
+
+class Plan(msgspec.Struct, frozen=True, dict=True):
     """See the module. ``freed_bytes`` is exactly how much smaller the store's data or layer files will be."""
 
     source: str
@@ -142,11 +150,16 @@ class Plan(msgspec.Struct, frozen=True):
 
     def digest(self) -> Digest:
         """Return the sha256 of the canonical JSON."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> Digest:
         return "sha256:" + hashlib.sha256(canonical(self)).hexdigest()
 
     def to_json(self) -> bytes:
         """Return the plan with its ``plan_digest``, ready to be written to a file."""
-        return canonical({"plan_digest": self.digest(), **msgspec.to_builtins(self)})
+        fields = {field: getattr(self, field) for field in Plan.__struct_fields__}
+        return canonical(_PlanFile(**fields, plan_digest=self.digest()))
 
     def is_empty(self) -> bool:
         """Tell whether nothing at all would be deleted."""

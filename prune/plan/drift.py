@@ -5,12 +5,14 @@ moved, newly tagged, newly signed, newly needed, or could not be read, is skippe
 ever makes a plan smaller.
 """
 
+from collections.abc import Collection, Iterable
+
 import msgspec
 
 from prune.graph.reach import RepositoryGraph, held_blobs
 from prune.graph.v1 import with_ancestors
 from prune.model.digest import Digest, companion_tags, short
-from prune.model.plan import Deletions, Plan
+from prune.model.plan import Deletions, LayerLinkItem, Plan
 from prune.model.snapshot import Repository, Snapshot, is_by_image
 
 
@@ -49,6 +51,8 @@ class _Judge:
         self.limit = now - plan.request.grace
         self.uploads_limit = now - plan.request.uploads_grace
         self.skipped: list[Skipped] = []
+        #: Repositories that go because somebody named them, whatever is in them by now but tags and manifests.
+        self.whole_by_name = {name for name in plan.delete.repositories if name in plan.request.delete}
 
     def skip(self, item: str, reason: str) -> bool:
         self.skipped.append(Skipped(item, reason))
@@ -153,13 +157,17 @@ class _Judge:
         blobs = self.blobs(going)
         gone = {blob.digest for blob in blobs}
         uploads = self.uploads()
+        links = self.layer_links(going, gone)
+        holding = self.still_linked(links)
         return self.result(
             tags,
             manifests=tuple(m for m in self.plan.delete.manifests if m.digest in going.get(m.repository, ())),
             blobs=blobs,
-            layer_links=self.layer_links(going, gone),
+            layer_links=links,
             uploads=uploads,
-            repositories=self.repositories(tags, going, {(upload.repository, upload.id) for upload in uploads}),
+            repositories=self.repositories(
+                tags, going, {(upload.repository, upload.id) for upload in uploads}, holding
+            ),
         )
 
     def manifests(self, name: str, planned: set[Digest], tags: set[str]) -> set[Digest]:
@@ -244,7 +252,7 @@ class _Judge:
         fresh = {
             digest
             for name, repository in snapshot.repositories.items()
-            if name not in self.plan.delete.repositories
+            if name not in self.whole_by_name
             for digest in repository.layer_links
             if (name, digest) not in planned_links
         }
@@ -295,7 +303,7 @@ class _Judge:
             if upload is None:
                 self.skip(name, "it is gone already")
             elif upload.size != item.size or (
-                item.repository not in self.plan.delete.repositories
+                item.repository not in self.whole_by_name
                 and (upload.time is None or upload.time > self.uploads_limit)
             ):
                 self.skip(name, "it has been written to since")
@@ -303,8 +311,23 @@ class _Judge:
                 found.append(item)
         return tuple(found)
 
+    def still_linked(self, going: Iterable[LayerLinkItem]) -> set[str]:
+        """Return the repositories of the plan that nobody named, and that hold a link which stays: a push may have
+        begun there."""
+        planned = {(link.repository, link.digest) for link in going}
+        return {
+            name
+            for name in set(self.plan.delete.repositories) - self.whole_by_name
+            if name in self.snapshot.repositories
+            and any((name, digest) not in planned for digest in self.snapshot.repositories[name].layer_links)
+        }
+
     def repositories(
-        self, tags: dict[str, set[str]], going: dict[str, set[Digest]], uploads: set[tuple[str, str]]
+        self,
+        tags: dict[str, set[str]],
+        going: dict[str, set[Digest]],
+        uploads: set[tuple[str, str]],
+        holding: Collection[str] = (),
     ) -> tuple[str, ...]:
         found = []
         odd = self.snapshot.left_alone()
@@ -319,6 +342,7 @@ class _Judge:
                 repository.tags.keys() - tags.get(name, set())
                 or (not is_by_image(self.plan.kind) and repository.revisions.keys() - going.get(name, set()))
                 or any((name, upload.id) not in uploads for upload in repository.uploads)
+                or name in holding
             ):
                 self.skip(name, "it holds something that is not in the plan")
             else:

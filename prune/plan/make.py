@@ -12,6 +12,14 @@ _NEVER_SWEPT: dict[SourceKind, str] = {
     "registry-v1": "a V1 registry's API deletes no image, referenced or not; only its storage can be swept",
 }
 
+_KEEPS_NAMES: dict[SourceKind, str] = {
+    "storage-v1": "in V1 storage a push that has only begun looks like a repository without tags, so they stay",
+    "registry-v2": "a registry's API has no way to take a name out of the catalog",
+    "registry-v1": "a V1 registry does not say whether a push to it is under way, so they stay",
+    "oci-layout": "an OCI layout has no repositories but those that its images name",
+    "docker-engine": "an engine has no repositories but those that its images name",
+}
+
 
 def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroundings | None = None) -> Plan:
     """Return the plan for ``request``. ``now`` (seconds, UTC) is what the grace window is counted from.
@@ -23,10 +31,12 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroun
     error: an incomplete scan gives a smaller plan.
     """
     plan = _planned(snapshot, request, now, around)
+    refused = set(plan.refused)
     if request.sweep and snapshot.kind in _NEVER_SWEPT:
-        refusal = Refusal("--sweep", _NEVER_SWEPT[snapshot.kind])
-        plan = msgspec.structs.replace(plan, refused=tuple(sorted({*plan.refused, refusal})))
-    return plan
+        refused.add(Refusal("--sweep", _NEVER_SWEPT[snapshot.kind]))
+    if request.sweeps_repositories and snapshot.kind in _KEEPS_NAMES:
+        refused.add(Refusal("--empty-repositories", _KEEPS_NAMES[snapshot.kind]))
+    return plan if refused == set(plan.refused) else msgspec.structs.replace(plan, refused=tuple(sorted(refused)))
 
 
 def _planned(snapshot: Snapshot, request: Request, now: int, around: Surroundings | None) -> Plan:

@@ -56,6 +56,8 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroun
     blobs = _blobs(snapshot, fates, request, now, around)
     gone = {blob.digest for blob in blobs}
     uploads = _uploads(snapshot, chosen, request, now)
+    links = _layer_links(snapshot, fates, chosen, gone, request, now, around)
+    emptied = _emptied(snapshot, fates, links, uploads) if request.sweeps_repositories else set()
     deletions = Deletions(
         tags=tuple(
             sorted(TagItem(name, tag, f.graph.repository.tags[tag]) for name, f in fates.items() for tag in f.tags)
@@ -69,8 +71,8 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroun
         ),
         blobs=blobs,
         # A registry's API has no way to take a name out of the catalog.
-        repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.folders)),
-        layer_links=_layer_links(snapshot, fates, chosen, gone, request, now, around),
+        repositories=() if snapshot.kind == "registry-v2" else tuple(sorted(chosen.folders | emptied)),
+        layer_links=links,
         uploads=uploads,
     )
     return Plan(
@@ -271,6 +273,29 @@ def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) 
             if name in chosen.folders or _older(limit, upload.time)
         )
     )
+
+
+def _emptied(
+    snapshot: Snapshot, fates: dict[str, Fate], links: tuple[LayerLinkItem, ...], uploads: tuple[UploadItem, ...]
+) -> set[str]:
+    """Rule 9: repositories in which nothing is left. What is fresh in one stays, and so does the repository; their
+    links and uploads are in the plan like any others, so that one that comes back keeps it."""
+    if snapshot.kind != "storage-v2":
+        return set()
+    going_links: dict[str, set[Digest]] = {}
+    for link in links:
+        going_links.setdefault(link.repository, set()).add(link.digest)
+    going_uploads = {(upload.repository, upload.id) for upload in uploads}
+    odd = snapshot.left_alone()
+    return {
+        name
+        for name, fate in fates.items()
+        if name not in odd
+        and not fate.survivors
+        and fate.tags >= fate.graph.repository.tags.keys()
+        and going_links.get(name, set()) >= fate.graph.repository.layer_links.keys()
+        and all((name, upload.id) in going_uploads for upload in fate.graph.repository.uploads)
+    }
 
 
 def _kept(

@@ -25,6 +25,7 @@ def plan_of(
     sweep: bool = False,
     grace: int = DEFAULT_GRACE,
     uploads_older_than: int | UnsetType = UNSET,
+    empty_repositories: bool | UnsetType = UNSET,
 ) -> Plan:
     """Return the plan for what ``evaluation`` lets go. Its request names every tag and digest, and holds the digest
     of the policy; what a delete rule matched and another rule keeps is among what stays.
@@ -50,7 +51,7 @@ def plan_of(
             refused.append(Refusal(decision.ref, str(error)))
         else:
             refs.add(decision.ref)
-    request = Request(tuple(sorted(refs)), sweep, grace, evaluation.policy, uploads_older_than)
+    request = Request(tuple(sorted(refs)), sweep, grace, evaluation.policy, uploads_older_than, empty_repositories)
     plan = make_plan(snapshot, request, now=now)
     _check(plan, evaluation)
     kept = [

@@ -21,6 +21,8 @@ class Draft(Leased):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     refs = models.JSONField(default=list)
     sweep = models.BooleanField(default=True)
+    uploads_days = models.PositiveIntegerField(null=True)
+    empty_repositories = models.BooleanField(default=False)
     title = models.CharField(max_length=200, blank=True)
     reason = models.TextField(blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)

@@ -12,6 +12,7 @@ from registryui.permissions import PROPOSE
 from registryui.services import proposals
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, LeaseLost, held, patience
+from registryui.services.sweeping import Sweeping
 
 #: A sweep of so many blobs or images takes more than a moment.
 LARGE = 50_000
@@ -23,7 +24,15 @@ def is_needed(registry: Registry, *, sweep: bool) -> bool:
     return sweep and found is not None and max(found.get("blobs") or 0, found.get("images") or 0) > LARGE
 
 
-def request(actor: User, registry: Registry, refs: Sequence[str], *, title: str, reason: str) -> Draft:
+def request(
+    actor: User,
+    registry: Registry,
+    refs: Sequence[str],
+    *,
+    title: str,
+    reason: str,
+    besides: Sweeping = proposals.PLAIN,
+) -> Draft:
     """Queue the planning of a sweep, with ``refs`` to delete besides, that becomes a proposal of ``actor``."""
     from registryui.tasks import draft as task
 
@@ -38,6 +47,8 @@ def request(actor: User, registry: Registry, refs: Sequence[str], *, title: str,
                 registry=registry,
                 user=actor,
                 refs=list(refs),
+                uploads_days=besides.uploads_days,
+                empty_repositories=besides.repositories,
                 title=title.strip()[:200],
                 reason=reason.strip(),
                 lease_until=patience(),
@@ -71,7 +82,13 @@ def _propose(row: Draft, lease: Lease) -> None:
     if not row.user.is_active or not row.user.has_perm(PROPOSE):
         raise NotNow("Who asked for this may not propose any more.")
     row.proposal = proposals.create(
-        row.user, row.registry, row.refs, title=row.title, reason=row.reason, sweep=row.sweep
+        row.user,
+        row.registry,
+        row.refs,
+        title=row.title,
+        reason=row.reason,
+        sweep=row.sweep,
+        besides=Sweeping(row.uploads_days, row.empty_repositories),
     )
     row.state = Draft.State.DONE
     if not lease.mine().exists():

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 class Words(NamedTuple):
     """``about`` stands on the registry's page, ``running`` where a cleanup is started that needs nobody's word,
     ``undo`` where it can be undone (``{until}`` is the day), ``emptying`` where that ends (``{size}`` are bytes).
+    ``sweeps_names``: a sweep may choose about left-over uploads and empty repositories.
     ``images``: it has images that are based on each other, in place of manifests."""
 
     name: str | Promise
@@ -17,11 +18,12 @@ class Words(NamedTuple):
     undo: str | Promise = _("Everything this cleanup took away lies in the trash of the registry until {until}.")
     emptying: str | Promise = _("The disk gets {size} back, and there is no way back for these images.")
     sweeps: bool = True
+    sweeps_names: bool = False
     images: bool = False
 
 
 KINDS: dict[str, Words] = {
-    "storage-v2": Words(_("V2 storage")),
+    "storage-v2": Words(_("V2 storage"), sweeps_names=True),
     "storage-v1": Words(_("V1 storage"), images=True),
     "registry-v2": Words(
         _("registry API"),

@@ -21,11 +21,14 @@ from registryui.models import (
     Registry,
     StandingApproval,
 )
-from registryui.services import approvals, audit, diagrams, notices, review, runs, scans, snapshots
+from registryui.services import approvals, audit, diagrams, notices, review, runs, scans, snapshots, sweeping
 from registryui.services.errors import Moved, NotNow
+from registryui.services.sweeping import Sweeping
 
 #: A proposal names no more than this; larger cleanups name whole repositories.
 MOST_REFERENCES = 20_000
+#: A sweep that takes what sweeps take.
+PLAIN = Sweeping()
 
 
 class Made(NamedTuple):
@@ -35,9 +38,11 @@ class Made(NamedTuple):
     scan_id: int
 
 
-def preview(registry: Registry, refs: Collection[str], *, sweep: bool) -> tuple[Plan, diagrams.Pair]:
+def preview(
+    registry: Registry, refs: Collection[str], *, sweep: bool, besides: Sweeping = PLAIN
+) -> tuple[Plan, diagrams.Pair]:
     """Return the plan for ``refs`` on the newest scan and its drawings, without storing anything."""
-    made = _plan(registry, refs, sweep=sweep)
+    made = _plan(registry, refs, sweep=sweep, besides=besides)
     return made.plan, diagrams.of_plan(registry, made.plan)
 
 
@@ -47,11 +52,19 @@ def plan_for(registry: Registry, refs: Collection[str]) -> Plan:
 
 
 def create(
-    actor: User, registry: Registry, refs: Collection[str], *, title: str, reason: str, sweep: bool, seen: str = ""
+    actor: User,
+    registry: Registry,
+    refs: Collection[str],
+    *,
+    title: str,
+    reason: str,
+    sweep: bool,
+    besides: Sweeping = PLAIN,
+    seen: str = "",
 ) -> Proposal:
     """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons, and ``Moved`` when
     it comes to another plan than the one that the person has ``seen`` (its digest)."""
-    made = _plan(registry, refs, sweep=sweep)
+    made = _plan(registry, refs, sweep=sweep, besides=besides)
     if seen and made.plan.digest() != seen:
         raise Moved("The selection or the registry has changed since you looked. Here is what it would do now.")
     with transaction.atomic():
@@ -114,9 +127,18 @@ def approve_standing(proposal: Proposal, standing: StandingApproval) -> str:
     return "A standing approval approves it, and its cleanup has begun."
 
 
-def edit(actor: User, proposal: Proposal, refs: Collection[str], *, title: str, reason: str, sweep: bool) -> Proposal:
+def edit(
+    actor: User,
+    proposal: Proposal,
+    refs: Collection[str],
+    *,
+    title: str,
+    reason: str,
+    sweep: bool,
+    besides: Sweeping = PLAIN,
+) -> Proposal:
     """Change what is asked for: a new plan, approvals gone, and the editor may not approve it either."""
-    made = _plan(proposal.registry, refs, sweep=sweep)
+    made = _plan(proposal.registry, refs, sweep=sweep, besides=besides)
     with _locked(proposal, Proposal.OPEN) as locked:
         locked.title = title.strip()[:200] or default_title(made.plan)
         locked.reason = reason.strip()
@@ -135,8 +157,8 @@ def refresh(actor: User, proposal: Proposal) -> Proposal:
 
         made = made_again(proposal)
     else:
-        current = plan_of(proposal)
-        made = _plan(proposal.registry, current.request.delete, sweep=current.request.sweep)
+        asked = plan_of(proposal).request
+        made = _plan(proposal.registry, asked.delete, sweep=asked.sweep, besides=sweeping.of(asked))
     with _locked(proposal, Proposal.OPEN) as locked:
         if (
             locked.plan is not None
@@ -229,14 +251,21 @@ def default_title(plan: Plan) -> str:
     return f"Delete {refs[0]}" + (f" and {len(refs) - 1} more" if len(refs) > 1 else "")
 
 
-def _plan(registry: Registry, refs: Collection[str], *, sweep: bool) -> Made:
+def _plan(registry: Registry, refs: Collection[str], *, sweep: bool, besides: Sweeping = PLAIN) -> Made:
     if not refs and not sweep:
         raise NotNow("Select at least one tag, image or repository.")
     if len(refs) > MOST_REFERENCES:
         raise NotNow(
             "A proposal may name %(most)d things at most; propose whole repositories instead.", most=MOST_REFERENCES
         )
-    request = Request(tuple(sorted(set(refs))), sweep, registry.grace_hours * 3600)
+    besides = besides if sweep else PLAIN
+    request = Request(
+        tuple(sorted(set(refs))),
+        sweep,
+        registry.grace_hours * 3600,
+        uploads_older_than=besides.uploads_older_than,
+        empty_repositories=besides.empty_repositories,
+    )
     try:
         plan, scan_id = _made(registry, request)
     except PruneError as error:

@@ -116,7 +116,8 @@ def _items(record: PlanRecord, registry: Registry, plan: Plan) -> Iterator[PlanI
         row = {"plan": record, "kind": kind.UPLOAD, "cause": why, "repository": upload.repository[:255]}
         yield PlanItem(**row, name=upload.id[:255], own=upload.size)
     for name in plan.delete.repositories:
-        yield PlanItem(plan=record, kind=kind.REPOSITORY, cause=cause.ASKED, repository=name[:255])
+        why = cause.ASKED if name in asked else cause.SWEPT
+        yield PlanItem(plan=record, kind=kind.REPOSITORY, cause=why, repository=name[:255])
 
 
 def _parts(items: list[str]) -> Iterable[list[str]]:

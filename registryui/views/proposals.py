@@ -15,7 +15,7 @@ from prune.model.digest import short
 from prune.model.plan import Plan
 from registryui.models import Proposal, Registry
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
-from registryui.services import approvals, control, drafts, runs, selection
+from registryui.services import approvals, control, drafts, runs, selection, sweeping
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow, told
 from registryui.services.sentences import said
@@ -54,8 +54,9 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
     sweep = data.get("sweep") == "on"
     try:
         refs, kept = _asked(request, registry)
+        besides = sweeping.chosen(data)
         if drafts.is_needed(registry, sweep=sweep):
-            return _large(request, registry, refs, kept=kept)
+            return _large(request, registry, refs, besides, kept=kept)
         if "confirm" in request.POST:
             proposal = service.create(
                 person(request),
@@ -64,6 +65,7 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
                 title=request.POST.get("title", ""),
                 reason=request.POST.get("reason", ""),
                 sweep=sweep,
+                besides=besides,
                 seen=request.POST.get("plan", "") if kept else "",
             )
             if kept:
@@ -75,7 +77,7 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, told(error))
         return redirect(back(request, slug))
     try:
-        plan, drawn = service.preview(registry, refs, sweep=sweep)
+        plan, drawn = service.preview(registry, refs, sweep=sweep, besides=besides)
     except NotNow as error:
         messages.error(request, told(error))
         return redirect(back(request, slug))
@@ -84,20 +86,30 @@ def propose(request: HttpRequest, slug: str) -> HttpResponse:
         "refs": [] if kept else refs,
         "kept": kept,
         "sweep": sweep,
+        "sweeping": besides,
         "title": request.POST.get("title") or service.default_title(plan),
+        "reason": request.POST.get("reason", ""),
         "drawn": drawn,
         **shown(plan),
     }
     return render(request, "propose.html", context)
 
 
-def _large(request: HttpRequest, registry: Registry, refs: list[str], *, kept: bool) -> HttpResponse:
+def _large(
+    request: HttpRequest, registry: Registry, refs: list[str], besides: sweeping.Sweeping, *, kept: bool
+) -> HttpResponse:
     """Ask for what a page cannot wait for: a title and a reason, and the worker does the rest."""
     if "confirm" not in request.POST:
-        context = {"registry": registry, "refs": [] if kept else refs, "kept": kept, "number": len(refs)}
+        context = {
+            "registry": registry,
+            "refs": [] if kept else refs,
+            "kept": kept,
+            "number": len(refs),
+            "sweeping": besides,
+        }
         return render(request, "propose_large.html", context)
     title, reason = request.POST.get("title", ""), request.POST.get("reason", "")
-    draft = drafts.request(person(request), registry, refs, title=title, reason=reason)
+    draft = drafts.request(person(request), registry, refs, title=title, reason=reason, besides=besides)
     if kept:
         selection.clear(person(request), registry)
     return redirect("draft", registry.slug, draft.pk)
@@ -131,6 +143,8 @@ def shown(plan: Plan) -> dict[str, Any]:
     )
     return {
         "plan": plan,
+        "besides": sweeping.of(plan.request),
+        "grace_hours": plan.request.grace // 3600,
         "goes": [
             {"title": title, "count": len(rows), "rows": rows[:MOST_SHOWN], "more": max(0, len(rows) - MOST_SHOWN)}
             for title, rows in kinds
@@ -277,10 +291,12 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
                 title=request.POST.get("title", ""),
                 reason=request.POST.get("reason", ""),
                 sweep=request.POST.get("sweep") == "on",
+                besides=sweeping.chosen(request.POST),
             ),
         )
     plan = service.plan_of(proposal)
-    return render(request, "proposal_edit.html", {"proposal": proposal, "registry": proposal.registry, "plan": plan})
+    context = {"proposal": proposal, "registry": proposal.registry, "plan": plan}
+    return render(request, "proposal_edit.html", {**context, "sweeping": sweeping.of(plan.request)})
 
 
 @require_POST

@@ -5,6 +5,7 @@ import random
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from prune.model.plan import Request, read_plan
 from prune.model.snapshot import Snapshot
@@ -76,7 +77,9 @@ def test_same_input_gives_the_same_bytes_whatever_the_order(data):
 @given(st.data())
 def test_nothing_has_drifted_right_after_planning(data):
     snapshot = data.draw(st.one_of(v2_snapshots(), v1_snapshots()))
-    plan = make_plan(snapshot, Request(data.draw(requests(snapshot)), data.draw(st.booleans())), now=NOW)
+    empty = data.draw(st.sampled_from([UNSET, True]))
+    request = Request(data.draw(requests(snapshot)), data.draw(st.booleans()), empty_repositories=empty)
+    plan = make_plan(snapshot, request, now=NOW)
     drift = check(plan, snapshot, now=NOW)
     assert drift.skipped == ()
     assert drift.items == plan.delete

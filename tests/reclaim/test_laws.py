@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from prune.model.plan import Request, read_plan
 from prune.model.snapshot import Repository
@@ -69,7 +70,8 @@ def test_v2(steps, data):
         refs = [*names, *(f"{n}:{t}" for n in names for t in snapshot.repositories[n].tags)]
         refs += [f"{n}@{d}" for n in names for d in snapshot.repositories[n].revisions]
         chosen = data.draw(st.lists(st.sampled_from(refs), max_size=3, unique=True))
-        request = Request(tuple(sorted(chosen)), data.draw(st.booleans()), grace=3600)
+        empty = data.draw(st.sampled_from([UNSET, True]))
+        request = Request(tuple(sorted(chosen)), data.draw(st.booleans()), grace=3600, empty_repositories=empty)
         plan = make_plan(snapshot, request, now=int(time.time()))
         assert read_plan(plan.to_json()) == plan
         before, size = tree(root), data_bytes(root)
@@ -78,6 +80,9 @@ def test_v2(steps, data):
         assert outcome.state == "done", outcome
         assert size - data_bytes(root) == plan.freed_bytes
         gone = {(tag.repository, tag.tag) for tag in plan.delete.tags}
+        if request.sweep and empty is True and snapshot.complete:
+            folders = store.base.glob("repositories/**/_manifests")
+            assert all(any(folder.rglob("link")) for folder in folders), "a repository is left with nothing in it"
         if snapshot.complete:
             assert pulled(store) == {key: what for key, what in whole.items() if key not in gone}
         assert restore(open_source(store.source), outcome.run).state == "done"
