@@ -31,8 +31,8 @@ from registryui.views.user import person
 
 log = logging.getLogger(__name__)
 
-#: Envelopes in a second, from one address for one registry, that one process takes in. A registry sends the next one
-#: when it has the answer to the last, so it does not come to so many, and tries again what is refused.
+#: Envelopes of one registry in a second that one process takes in. A registry sends the next one when it has the
+#: answer to the last, so it does not come to so many, and tries again what is refused.
 MOST_A_SECOND = 300
 
 
@@ -41,11 +41,12 @@ MOST_A_SECOND = 300
 @require_POST
 def receive(request: HttpRequest, slug: str) -> HttpResponse:
     """Take in what a registry tells. Whatever is not taken in, the registry sends again, or it counts as missed."""
-    if _too_many(f"{slug}:{request.META.get('REMOTE_ADDR', '')}"):
-        return _answer("Too many at once; try again.", 429, {"Retry-After": "1"})
     row = events.listening(slug, request.headers.get("Authorization", ""))
     if row is None:
         return _answer("The token is not the one of this registry.", 401, {"WWW-Authenticate": "Bearer"})
+    # Only what has the token counts: behind one proxy all have one address, and nobody else may use up its share.
+    if _too_many(slug):
+        return _answer("Too many at once; try again.", 429, {"Retry-After": "1"})
     if not is_envelope(request.headers.get("Content-Type", "")):
         return _not_understood(row, "it is not of the media type of events", 415)
     body = request.read(MAX_ENVELOPE + 1)
@@ -63,8 +64,8 @@ def receive(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _too_many(who: str) -> bool:
-    key = f"events:{who}:{int(time.time())}"
+def _too_many(slug: str) -> bool:
+    key = f"events:{slug}:{int(time.time())}"
     cache.add(key, 0, 5)
     try:
         return cache.incr(key) > MOST_A_SECOND

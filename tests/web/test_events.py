@@ -3,6 +3,7 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
@@ -215,6 +216,16 @@ def test_what_is_too_much_at_once_is_to_be_sent_again(teller, hub, monkeypatch):
     answer = teller.post(json.dumps({"events": [event()]}))
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     assert teller.row.last_at is None
+
+
+def test_who_has_no_token_uses_up_nothing_of_what_a_registry_may_tell(teller, hub, monkeypatch):
+    monkeypatch.setattr(view, "MOST_A_SECOND", 1)
+    monkeypatch.setattr(view, "time", SimpleNamespace(time=lambda: 1_000_000_000.0))  # all in one second
+    envelope = json.dumps({"events": [event()]})
+    for wrong in ("Bearer guessed", "Basic x", ""):
+        assert teller.post(envelope, authorization=wrong).status_code == 401
+    assert teller.post(envelope).status_code == 204
+    assert teller.post(envelope).status_code == 429
 
 
 def test_a_busy_database_is_to_be_asked_again(teller, monkeypatch):
