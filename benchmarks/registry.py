@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.store import generate
+from prune.sources.registry_v2.notifications import OUR_AGENT
+from prune.sources.registry_v2.reading import ACCEPT
 
 ROOT = Path(__file__).resolve().parents[1]
 CONCURRENCY = 16
@@ -24,32 +26,36 @@ WRK = """
 local paths = {}
 for line in io.lines("%s") do paths[#paths + 1] = line end
 local at = 0
+local headers = {["Accept"] = "%s", ["Accept-Encoding"] = "identity", ["User-Agent"] = "%s"}
 request = function()
   at = at %% #paths + 1
-  return wrk.format("GET", paths[at])
+  return wrk.format("GET", paths[at], headers)
 end
 """
 
 #: Asks for manifests, each another, for some seconds; prints requests a second and microseconds of CPU for each.
 OURS = """
-import sys, time
+import asyncio, sys, time
 from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
-from prune.sources.registry_v2.listing import each
 from prune.sources.registry_v2.reading import ACCEPT
 address, file, seconds, at_once = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
 paths = open(file).read().split()
 async def work(client):
-    begun = time.perf_counter()
     done = 0
-    async def ask(path):
+    following = iter(paths)
+    begun, cpu = time.perf_counter(), time.process_time()
+    async def ask():
         nonlocal done
-        if time.perf_counter() - begun < seconds:
+        for path in following:
+            if time.perf_counter() - begun > seconds:
+                return
             answer = await client.send("GET", path, scope="x", headers={"Accept": ACCEPT})
             assert answer.status == 200, answer
             done += 1
-    cpu = time.process_time()
-    await each(ask, paths, at_once)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(ask())
     return done / (time.perf_counter() - begun), 1e6 * (time.process_time() - cpu) / done
 print(*open_source(address, kind="registry-v2", access=Access(Credentials()), concurrency=at_once).run(work))
 """
@@ -128,7 +134,7 @@ def rate(
     """
     listed, script = folder / "paths", folder / "wrk.lua"
     listed.write_text("\n".join(paths) + "\n")
-    script.write_text(WRK % listed)
+    script.write_text(WRK % (listed, ACCEPT, OUR_AGENT))
     rates, costs, clients = ([], []), ([], []), ([], [])
     wrk = ["wrk", "-t1", f"-c{CONCURRENCY}", f"-d{SLICE}s", "-s", str(script), address]
     prune = [sys.executable, "-c", OURS, address, str(listed), str(SLICE), str(CONCURRENCY)]
