@@ -1,5 +1,6 @@
 """Answers that are too large, too slow or no HTTP at all: nothing goes on for ever, and nothing is made sense of."""
 
+import asyncio
 import gzip
 import hashlib
 import time
@@ -7,9 +8,11 @@ import time
 import pytest
 
 from prune.model.errors import Unreadable
+from prune.sources.credentials import Access, Credentials
+from prune.sources.open import open_source
 from prune.sources.registry_v2 import client as client_module
 from prune.sources.registry_v2.client import Unreachable
-from tests.http.raw import ONE, Raw, ask
+from tests.http.raw import ONE, TWO, Raw, ask, ok
 
 
 def endless(first: bytes, more: bytes):
@@ -22,18 +25,17 @@ def endless(first: bytes, more: bytes):
 
 
 HOPELESS = {
-    "a head without end": endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
     "a header without end": endless(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 1000),
     "announced without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a trailer without end": endless(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"x" * 1000 + b"\r\n"
-    ),
     "a piece of which only the name comes": endless(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x" * 1000
     ),
     "two lengths": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 2\r\n\r\ntrue",
     "a length and pieces": lambda *_: (
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntrue\r\n0\r\n\r\n"
+    ),
+    "a length that nobody can count": lambda *_: (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1" + b"0" * 5000 + b"\r\n\r\ntrue"
     ),
     "a length below nothing": lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\ntrue",
     "another language": lambda *_: (
@@ -51,11 +53,29 @@ HOPELESS = {
 
 
 @pytest.mark.parametrize("name", HOPELESS)
-def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch):
+def test_nothing_goes_on_for_ever_or_is_made_sense_of(name, monkeypatch, capsys):
     monkeypatch.setattr(client_module, "ATTEMPTS", 1)
     monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
     with Raw(HOPELESS[name]) as server, pytest.raises(Unreadable):
         ask(server, ONE, timeout=2.0)
+    assert capsys.readouterr().err == ""
+
+
+LINE = b"X: " + b"x" * 1000 + b"\r\n"
+AROUND = {
+    "a head": endless(b"HTTP/1.1 200 OK\r\n", LINE),
+    "a head of what is only asked about": endless(b"HTTP/1.1 200 OK\r\n", LINE),
+    "a trailer": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", LINE),
+    "announced": endless(b"", b"HTTP/1.1 103 Early Hints\r\n" + 50 * LINE + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_comes_around_a_body_has_its_limit(name):
+    """By its bytes, long before its time is over."""
+    method = "HEAD" if "asked about" in name else "GET"
+    with Raw(AROUND[name]) as server, pytest.raises(Unreadable, match="more than 262144 bytes around its content"):
+        ask(server, (method, "/v2/one"))
 
 
 @pytest.mark.parametrize("hashing", ["", "sha256"])
@@ -71,6 +91,23 @@ def test_a_head_that_comes_byte_by_byte_has_its_time(hashing, monkeypatch):
 
     with Raw(answer) as server, pytest.raises(Unreachable, match="did not answer within 1 seconds"):
         ask(server, ONE, timeout=1.0, hashing=hashing)
+
+
+def test_the_time_of_a_request_counts_from_its_own_beginning(monkeypatch):
+    """What was set to wake us for the one before comes too early for this one."""
+    monkeypatch.setattr(client_module, "SLOW_ATTEMPTS", 1)
+    part = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nxx"
+
+    async def work(client):
+        await client.send(*ONE)
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(60):
+            await client.send(*TWO)
+
+    with Raw(lambda request, _: ok() if "/v2/one" in request else part) as server:
+        source = open_source(server.url, kind="registry-v2", timeout=1.0, access=Access(Credentials()))
+        with pytest.raises(Unreachable, match="did not answer within 1 seconds"):
+            source.run(work)
 
 
 TOO_LARGE = {
