@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from prune.model.errors import SourceError, Unreadable
 from prune.sources.credentials import Access, Credentials
 from prune.sources.open import open_source
 from prune.sources.registry_v2.notifications import OUR_AGENT
+from prune.sources.registry_v2.sockets import Sockets
 from tests.http.raw import ONE, TWO, Raw, ask, ok
 
 DIGEST = "sha256:" + "a" * 64
@@ -201,6 +203,81 @@ def test_no_kind_of_change_is_sent_again(method):
     with server, pytest.raises(SourceError, match="broke off"):
         ask(server, ONE, TWO, (method, "/v2/three"), retry=False)
     assert len([one for _, one in server.requests if one.startswith(method)]) == 1
+
+
+def test_what_one_request_says_is_not_said_by_the_next():
+    """They share connections, and what libcurl remembers of them."""
+    with Raw(lambda *_: ok()) as server:
+
+        async def work(client):
+            for method, given in (
+                ("GET", {"Authorization": "Basic secret", "Accept": "a/b"}),
+                ("GET", None),
+                ("HEAD", {"X-Other": "1"}),
+                ("GET", {"Accept": "c/d"}),
+                ("GET", {"Accept": "c/d"}),
+            ):
+                await client.send(method, "/v2/", headers=given)
+            await client.send("PUT", "/v2/", body=b"", headers={"Content-Type": "e/f"})
+            await client.send("GET", "/v2/")
+
+        open_source(server.url, kind="registry-v2", access=Access(Credentials())).run(work)
+    always = {"host", "user-agent", "accept-encoding"}
+    sent = [headers(request.rstrip("\r\n")) for _, request in server.requests]
+    assert [{name: value for name, value in one.items() if name not in always} for one in sent] == [
+        {"authorization": "Basic secret", "accept": "a/b"},
+        {},
+        {"x-other": "1"},
+        {"accept": "c/d"},
+        {"accept": "c/d"},
+        {"content-type": "e/f", "content-length": "0"},
+        {},
+    ]
+    methods = [request.split()[0] for _, request in server.requests]
+    assert methods == ["GET", "GET", "HEAD", "GET", "GET", "PUT", "GET"]
+
+
+def test_connections_to_two_servers_that_begin_at_one_port_are_told_apart():
+    """Only both ends of a connection name it; something unread in one says nothing about the other."""
+    sockets = Sockets(())
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        ours: list[socket.socket] = []
+        for server in servers:
+            one = stack.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(ours[0].getsockname() if ours else ("127.0.0.1", 0))
+            one.connect(server.getsockname())
+            ours.append(one)
+        ends = [(*one.getsockname(), *one.getpeername()) for one in ours]
+        for one, both in zip(ours, ends, strict=True):
+            sockets.remember([one.fileno()], both)
+        assert [sockets.is_quiet(both) for both in ends] == [True, True]
+        there, _ = servers[0].accept()
+        stack.enter_context(there).sendall(b"forged")
+        assert select.select([ours[0]], [], [], 30)[0]
+        assert [sockets.is_quiet(both) for both in ends] == [False, True]
+
+
+def test_what_is_under_way_when_everything_ends_is_called_off():
+    asked = threading.Event()
+
+    def answer(request, _):
+        asked.set()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx"
+
+    with Raw(answer) as server:
+
+        async def work(client):
+            one = asyncio.create_task(client.send(*ONE))
+            await asyncio.to_thread(asked.wait, 30)
+            await client.__aexit__(None, None, None)
+            with contextlib.suppress(asyncio.CancelledError):
+                await one
+            return one.cancelled()
+
+        assert open_source(server.url, kind="registry-v2", access=Access(Credentials())).run(work)
+        assert server.is_left()
 
 
 @pytest.mark.parametrize("hashing", ["", "sha256"])

@@ -4,6 +4,7 @@ import datetime
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 
 import pytest
 import trustme
@@ -24,16 +25,26 @@ from tests.http.raw import Raw, ok
 class Secured(Raw):
     """Over TLS; with ``clients`` only for those that this authority knows."""
 
-    def __init__(self, certificate: trustme.LeafCert, clients: trustme.CA | None = None, newest=None) -> None:
+    def __init__(
+        self,
+        certificate: trustme.LeafCert,
+        clients: trustme.CA | None = None,
+        newest=None,
+        *,
+        needed: bool = True,
+        answer: Callable = lambda *_: ok(),
+    ) -> None:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(self._context)
         if clients is not None:
             clients.configure_trust(self._context)
-            self._context.verify_mode = ssl.CERT_REQUIRED
+            self._context.verify_mode = ssl.CERT_REQUIRED if needed else ssl.CERT_OPTIONAL
         if newest is not None:
             self._context.maximum_version = newest
         self.accepted: list[int] = []
-        super().__init__(lambda *_: ok())
+        self.shown: list[bool] = []
+        """Whether a certificate came with each connection."""
+        super().__init__(answer)
         self.url = self.url.replace("http:", "https:")
 
     def secured(self, made):
@@ -46,6 +57,7 @@ class Secured(Raw):
             while socket.socket.recv(secured, 65536):
                 pass  # whoever ends a connection in which something is unread takes back what it said
             raise
+        self.shown.append(bool(secured.getpeercert()))
         return secured
 
 
@@ -88,6 +100,40 @@ def test_what_redirects_from_http_to_https_is_judged_there(authority, tmp_path, 
                 asked(here, allowed_hosts=allowed)
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
             assert asked(here, allowed_hosts=allowed) == [200]
+
+
+def test_our_certificate_is_shown_to_the_registry_and_to_nobody_it_redirects_to(authority, tmp_path):
+    """Not even to itself, when another host sends us back: what it lets us do nobody else may ask for."""
+    pem = authority.issue_cert("me@example.com").private_key_and_cert_chain_pem.bytes().decode()
+
+    def moved(where: str) -> bytes:
+        return f"HTTP/1.1 307 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    def here(request, _):
+        path = request.split()[1]
+        return moved(f"{store.url}{path}") if path in ("/v2/away", "/v2/back") else ok()
+
+    def there(request, _):
+        return moved(f"{server.url}/v2/end") if "/v2/back" in request else ok()
+
+    certificate = authority.issue_cert("127.0.0.1")
+    with (
+        Secured(certificate, authority, needed=False, answer=here) as server,
+        Secured(certificate, authority, needed=False, answer=there) as store,
+    ):
+        allowed = store.url.removeprefix("https://")
+        paths = ("/v2/", "/v2/away", "/v2/back", "/v2/")
+        mine = Credentials(client_pem=pem)
+        assert asked(server, *paths, ca=tmp_path / "ca.pem", credentials=mine, allowed_hosts=allowed) == [200] * 4
+    assert store.shown == [False]
+    assert server.shown == [True, False]
+    assert [(number, request.split()[1]) for number, request in server.requests] == [
+        (1, "/v2/"),
+        (1, "/v2/away"),
+        (1, "/v2/back"),
+        (3, "/v2/end"),
+        (1, "/v2/"),
+    ]
 
 
 def past(days: int) -> datetime.datetime:

@@ -10,7 +10,8 @@ from prune.reclaim.registry.record import RunRecord
 from prune.reclaim.steps import Step
 from prune.sources.registry_v2 import writing
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Answer, Client
+from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.transfer import Answer
 
 _EMPTY_CONFIG = "application/vnd.registryui.untag.v1+json"
 

@@ -12,7 +12,8 @@ from prune.model.reference import Reference, is_tag_name
 from prune.model.snapshot import Problem, Repository, V1Image
 from prune.sources.base import Progress, Report
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Answer, Client, quoted
+from prune.sources.registry_v2.client import Client, quoted
+from prune.sources.registry_v2.transfer import Answer
 from prune.sources.storage_v1 import MAX_JSON_BYTES, created_in, is_image_id, parse_ancestry
 
 _NOTHING_GOES = "nothing of this repository may be deleted"

@@ -8,8 +8,9 @@ from prune.sources.base import Capabilities, Report, silent
 from prune.sources.registry_v1.abilities import abilities
 from prune.sources.registry_v1.reading import NoSearch, Reader, full_name
 from prune.sources.registry_v2.auth import challenges
-from prune.sources.registry_v2.client import Answer, Client
+from prune.sources.registry_v2.client import Client
 from prune.sources.registry_v2.source import Found, RegistryV2
+from prune.sources.registry_v2.transfer import Answer
 
 MAX_PING_BYTES = 1 << 20
 

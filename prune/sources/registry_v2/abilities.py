@@ -7,7 +7,8 @@ import msgspec
 from prune.model.manifest import OCI_INDEX
 from prune.sources.registry_v2 import writing
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Answer, Client
+from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.transfer import Answer
 
 Name = Literal["catalog", "write", "delete", "untag", "referrers"]
 

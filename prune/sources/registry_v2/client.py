@@ -18,7 +18,7 @@ from prune.sources.registry_v2.connections import Connections
 from prune.sources.registry_v2.gate import Gate
 from prune.sources.registry_v2.notifications import OUR_AGENT
 from prune.sources.registry_v2.tls import Trust
-from prune.sources.registry_v2.transfer import Dropped, Untrusted
+from prune.sources.registry_v2.transfer import Answer, Dropped, Untrusted
 
 #: Requests at a time, unless the operator says otherwise.
 CONCURRENCY = 16
@@ -39,20 +39,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 class Unreachable(SourceError, Unreadable):
     """There was no answer to this request; others may have one."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Status, headers (names in lower case) and the whole body; or, of a body that was only hashed, its length in
-    bytes and its hash in hex digits."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    url: str
-    attempts: int = 1
-    """After more than one, what a request asked for may have been done although an answer was lost."""
-    length: int = 0
-    hashed: str = ""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -138,7 +124,9 @@ class Client:
             given = {**(headers or {}), "Authorization": authorization} if authorization else headers or {}
             try:
                 async with self.gate:
-                    answer = await self._once(method, url, given, body, limit, hashing)
+                    answer = await self._connections.ask(
+                        method, url, given, body, ours=True, limit=limit, hashing=hashing
+                    )
             except OSError as error:
                 self.gate.too_much()
                 if not again or attempt >= _attempts(error):
@@ -163,14 +151,9 @@ class Client:
                 answer = await self._follow(method, answer, given, limit, hashing)
             return msgspec.structs.replace(answer, attempts=attempt) if attempt > 1 else answer
 
-    async def _once(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int, hashing: str = ""
-    ) -> Answer:
-        reply = await self._connections.ask(method, url, headers, body, limit=limit, hashing=hashing)
-        return Answer(reply.status, reply.headers, reply.body, url, 1, reply.length, reply.hashed)
-
     async def _follow(self, method: str, answer: Answer, headers: dict[str, str], limit: int, hashing: str) -> Answer:
         """Go where a registry keeps what was asked for: on its own host, or, without credentials, on another."""
+        ours = True
         for _ in range(MOST_REDIRECTS):
             if answer.status not in REDIRECTS:
                 return answer
@@ -183,10 +166,10 @@ class Client:
             except Unreadable:
                 url = addresses.elsewhere(self.base, url, self.options.allowed_hosts)
                 given = {name: value for name, value in headers.items() if name != "Authorization"}
-                headers = given  # also when it leads back again
+                headers, ours = given, False  # also when it leads back again
             try:
                 async with self.gate:
-                    answer = await self._once(method, url, given, None, limit, hashing)
+                    answer = await self._connections.ask(method, url, given, ours=ours, limit=limit, hashing=hashing)
             except OSError as error:
                 raise self._unreachable(error, urlsplit(url).netloc) from None
         raise Unreadable("is redirected again and again")
@@ -201,7 +184,7 @@ class Client:
         if self._failures >= MOST_FAILURES:
             try:
                 async with self.gate:
-                    await self._once("GET", self.own("/v2/"), {}, None, MAX_LIST_BYTES)
+                    await self._connections.ask("GET", self.own("/v2/"), {}, ours=True, limit=MAX_LIST_BYTES)
             except OSError:
                 raise SourceError(f"The registry went away: {said}") from None
             except Unreadable:
@@ -239,11 +222,11 @@ class Client:
     ) -> tuple[int, bytes]:
         try:
             if form is None:
-                reply = await self._connections.ask("GET", url, headers, limit=MAX_TOKEN_BYTES)
+                reply = await self._connections.ask("GET", url, headers, ours=True, limit=MAX_TOKEN_BYTES)
             else:
                 headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
                 body = urlencode(form).encode()
-                reply = await self._connections.ask("POST", url, headers, body, limit=MAX_TOKEN_BYTES)
+                reply = await self._connections.ask("POST", url, headers, body, ours=True, limit=MAX_TOKEN_BYTES)
             return reply.status, reply.body
         except OSError as error:
             said = self._unreachable(error, urlsplit(url).netloc)

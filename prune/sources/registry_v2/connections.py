@@ -8,13 +8,12 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote
 
-import pycurl
-
 from prune.model.errors import Unreadable
 from prune.sources.registry_v2 import addresses
+from prune.sources.registry_v2.driving import Driver
 from prune.sources.registry_v2.sockets import Sockets
 from prune.sources.registry_v2.tls import Trust
-from prune.sources.registry_v2.transfer import Reply, Request, Transfer
+from prune.sources.registry_v2.transfer import Answer, Request, Transfer
 
 #: An address as nearly all are: any reader finds the same host in it.
 _USUAL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[!-\"$-~]*")
@@ -38,9 +37,9 @@ class Connections:
         self._trust = trust
         self._sockets = Sockets(allowed)
         self._fixed = fixed
-        self._multi = pycurl.AsyncCurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, most)
-        self._resting: list[Transfer] = []
+        self._driver = Driver(most)
+        # Those that show our certificate, and those that do not; without one all are alike.
+        self._resting: dict[bool, list[Transfer]] = {True: [], False: []}
         self._busy: set[Transfer] = set()
 
     async def ask(
@@ -50,44 +49,47 @@ class Connections:
         headers: dict[str, str],
         body: bytes | None = None,
         *,
+        ours: bool,
         limit: int,
         hashing: str = "",
-    ) -> Reply:
-        """Send one request and return its answer, whatever its status; see `Request` for the limits.
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status; see `Request` for the limits. With ``ours``
+        the server may see our certificate, if there is one.
 
         Raises ``OSError`` (``TimeoutError`` and ``Broken`` among them) when there is none, ``Unreadable`` when it is
         too large or compressed, or when ``url`` is none. What only reads is sent again when a server ended its
         connection in the moment in which it was used again; anything else is sent once.
         """
-        for value in headers.values():
-            if not (value.isascii() and value.isprintable()):
-                raise Unreadable("needs a header that cannot be sent")
-        request = Request(method, _address(url), self._fixed | headers, body, limit, hashing, self._seconds)
+        address = url if _USUAL.fullmatch(url) else _address(url)
+        request = Request(method, address, headers, body, limit, hashing, self._seconds)
         reads = method in ("GET", "HEAD")
-        transfer = self._resting.pop() if reads and self._resting else Transfer(self._trust, self._sockets)
+        shows = ours and bool(self._trust.certificate)
+        resting = self._resting[shows]
+        transfer = resting.pop() if reads and resting else self._transfer(shows=shows)
         self._busy.add(transfer)
         try:
-            reply = await transfer.ask(self._multi, request)
-            if reads and len(self._resting) < self._most:
-                self._resting.append(transfer)
-            return reply
+            answer = await transfer.ask(self._driver, request)
+            if reads and len(resting) < self._most:
+                resting.append(transfer)
+            return answer
         finally:
             self._busy.discard(transfer)
-            if not self._resting or self._resting[-1] is not transfer:
+            if not resting or resting[-1] is not transfer:
                 transfer.close()
+
+    def _transfer(self, *, shows: bool) -> Transfer:
+        return Transfer(self._trust, self._sockets, self._fixed, shows=shows)
 
     async def close(self) -> None:
         """End all connections."""
-        await self._multi.aclose()
-        for transfer in (*self._resting, *self._busy):
+        self._driver.close()
+        for transfer in (*self._resting[True], *self._resting[False], *self._busy):
             transfer.close()
         self._trust.close()
 
 
 def _address(url: str) -> str:
     """Return an address in which libcurl sees the same host as we do, and what is asked for there as it stands."""
-    if _USUAL.fullmatch(url):
-        return url
     parts = addresses.split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise Unreadable("names an address that is none")

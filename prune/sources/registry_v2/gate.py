@@ -27,7 +27,8 @@ class Gate:
 
     async def __aexit__(self, *exception: object) -> None:
         self._inside -= 1
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     def _wake(self) -> None:
         free = max(1, int(self.now)) - self._inside

@@ -12,7 +12,8 @@ from prune.model.errors import SourceError, Unreadable
 from prune.model.reference import is_repository_name
 from prune.sources.base import Progress, Report
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Answer, Client
+from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.transfer import Answer
 from prune.sources.storage_v2.findings import Findings
 
 PAGE = 1000

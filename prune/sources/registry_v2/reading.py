@@ -23,9 +23,10 @@ from prune.model.reference import is_tag_name
 from prune.model.snapshot import Repository, Snapshot
 from prune.sources.base import Progress, Report, silent
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Answer, Client, Unreachable, quoted
+from prune.sources.registry_v2.client import Client, Unreachable, quoted
 from prune.sources.registry_v2.listing import MOST_TOLD, Listing, each, next_page
 from prune.sources.registry_v2.sharing import Sharing
+from prune.sources.registry_v2.transfer import Answer
 from prune.sources.storage_v2.findings import Findings
 
 ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, OCI_ARTIFACT, SCHEMA1_SIGNED))

@@ -14,9 +14,10 @@ from prune.model.snapshot import Repository, Snapshot, SourceKind
 from prune.sources.base import Capabilities, Report, silent
 from prune.sources.credentials import Credentials
 from prune.sources.registry_v2.abilities import Ability, abilities, server_of
-from prune.sources.registry_v2.client import Answer, Client, Options
+from prune.sources.registry_v2.client import Client, Options
 from prune.sources.registry_v2.listing import NoCatalog
 from prune.sources.registry_v2.reading import Reader
+from prune.sources.registry_v2.transfer import Answer
 
 #: Seconds that anything with a registry may take in all.
 LONGEST = 12 * 3600

@@ -3,12 +3,17 @@
 import asyncio
 import hashlib
 import os
+import re
 import socket
-from typing import Any, NamedTuple
+from collections.abc import Awaitable
+from functools import lru_cache
+from typing import Any
 
+import msgspec
 import pycurl
 
 from prune.model.errors import Unreadable
+from prune.sources.registry_v2.driving import Driver
 from prune.sources.registry_v2.sockets import Sockets
 from prune.sources.registry_v2.tls import Trust
 
@@ -20,6 +25,8 @@ MOST_ANNOUNCED = 10
 LONGEST_REST = 15
 #: Headers that may come in several lines which are one list.
 _LISTS = frozenset({"link", "www-authenticate"})
+#: A length in bytes; no more digits than libcurl counts with.
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 #: What libcurl says when one side does not like the other's certificate, or misses one (98, CURLE_SSL_CLIENTCERT).
 _UNTRUSTED = frozenset(
@@ -49,7 +56,7 @@ class Dropped(Broken):
     it said is lost when it ends the connection in the same moment."""
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """What to send, and how much may come back. With ``hashing`` (an algorithm) the body of a 200 is hashed and not
     kept, and may take its time as long as it keeps coming; otherwise ``seconds`` are for everything."""
 
@@ -62,21 +69,27 @@ class Request(NamedTuple):
     seconds: float
 
 
-class Reply(NamedTuple):
-    """Status, headers (names in lower case) and the body; or its length in bytes and its hash in hex digits."""
+class Answer(msgspec.Struct, frozen=True):
+    """Status, headers (names in lower case) and the whole body; or, of a body that was only hashed, its length in
+    bytes and its hash in hex digits."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    url: str
+    attempts: int = 1
+    """After more than one, what a request asked for may have been done although an answer was lost."""
     length: int = 0
     hashed: str = ""
 
 
 class Transfer:
-    """A handle of libcurl, for one request after another."""
+    """A handle of libcurl, for one request after another. ``fixed`` are headers of each; with ``shows`` our
+    certificate is shown where one is asked for."""
 
-    def __init__(self, trust: Trust, sockets: Sockets) -> None:
+    def __init__(self, trust: Trust, sockets: Sockets, fixed: dict[str, str], *, shows: bool) -> None:
         self._sockets = sockets
+        self._fixed = fixed
         self._sent: tuple[str, dict[str, str]] = ("", {})
         self.curl = curl = pycurl.Curl()
         set_option = curl.setopt
@@ -104,13 +117,13 @@ class Transfer:
             set_option(pycurl.CAINFO, trust.ca_file)
         if trust.ca_folder:
             set_option(pycurl.CAPATH, trust.ca_folder)
-        if trust.certificate:
+        if trust.certificate and shows:
             set_option(pycurl.SSLCERTTYPE, "PEM")
             set_option(pycurl.SSLCERT_BLOB, trust.certificate)
             set_option(pycurl.SSLKEYTYPE, "PEM")
             set_option(pycurl.SSLKEY_BLOB, trust.key)
 
-    async def ask(self, multi: pycurl.AsyncCurlMulti, request: Request) -> Reply:
+    async def ask(self, driver: Driver, request: Request) -> Answer:
         """Send a request and return its answer.
 
         Raises ``TimeoutError``, ``Broken``, ``Untrusted``, ``addresses.Forbidden`` or another ``OSError``, or
@@ -118,29 +131,30 @@ class Transfer:
         """
         self._prepare(request)
         try:
-            await self._perform(multi)
+            await self._perform(driver)
         except pycurl.error as error:
             if not self._stale:
                 raise self._failure(*error.args) from None
             # Nothing was sent: the connection was closed instead.
             try:
                 self.curl.setopt(pycurl.FRESH_CONNECT, 1)
-                await self._perform(multi)
+                await self._perform(driver)
                 self.curl.setopt(pycurl.FRESH_CONNECT, 0)
             except pycurl.error as again:
                 raise self._failure(*again.args) from None
         if self._why is not None or not self._headed:
             raise self._why or Broken("what came is no answer")
-        hashed = self._hash.hexdigest() if self._hash is not None and self._status == 200 else ""
-        length = self._size if hashed else 0
-        return Reply(self._status, self._headers, b"".join(self._pieces), length, hashed)
+        body = b"".join(self._pieces)
+        if self._hash is None or self._status != 200:
+            return Answer(self._status, self._headers, body, request.url)
+        return Answer(200, self._headers, body, request.url, 1, self._size, self._hash.hexdigest())
 
-    async def _perform(self, multi: pycurl.AsyncCurlMulti) -> None:
-        if not self._request.hashing:
-            await multi.add_handle(self.curl)
-            return
+    def _perform(self, driver: Driver) -> Awaitable[None]:
+        return self._while_it_comes(driver) if self._request.hashing else driver.perform(self.curl)
+
+    async def _while_it_comes(self, driver: Driver) -> None:
         async with asyncio.timeout(self._request.seconds) as self._bound:
-            await multi.add_handle(self.curl)
+            await driver.perform(self.curl)
 
     def close(self) -> None:
         """Give the handle back."""
@@ -162,17 +176,19 @@ class Transfer:
         curl.setopt(pycurl.TIMEOUT_MS, 0 if request.hashing else max(1, int(1000 * request.seconds)))
         if self._sent == (request.method, request.headers):
             return
+        headers = self._fixed | request.headers
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise Unreadable("needs a header that cannot be sent")
         self._sent = (request.method, dict(request.headers))
         # An empty one keeps libcurl from sending its own.
-        lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
-        given = {name.lower() for name in request.headers}
+        lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
+        given = {name.lower() for name in headers}
         lines += [f"{name}:" for name in ("Accept", "Content-Type", "Expect") if name.lower() not in given]
         curl.setopt(pycurl.HTTPHEADER, lines)
         if request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
             return
-        curl.setopt(pycurl.NOBODY, 0)
-        curl.setopt(pycurl.HTTPGET, 1)
+        curl.setopt(pycurl.HTTPGET, 1)  # and NOBODY is off again
         if request.method == "GET":
             return
         # libcurl sends again what a connection that was kept open did not answer. Of what changes something nobody
@@ -194,11 +210,11 @@ class Transfer:
         self._opened.append(opened)
         return opened
 
-    def _before(self, _there: str, here: str, _their_port: int, our_port: int) -> int:
-        end = here.partition("%")[0], our_port
+    def _before(self, there: str, here: str, their_port: int, our_port: int) -> int:
+        ends = here, our_port, there, their_port
         if self._opened:
-            self._sockets.remember(self._opened, end)
-        elif not self._sockets.is_quiet(end):
+            self._sockets.remember(self._opened, ends)
+        elif not self._sockets.is_quiet(ends):
             self._stale = True
             return int(pycurl.PREREQFUNC_ABORT)
         return int(pycurl.PREREQFUNC_OK)
@@ -207,11 +223,11 @@ class Transfer:
         self._around += len(line)
         if self._around > MAX_HEAD_BYTES:
             self._why = Unreadable(f"has more than {MAX_HEAD_BYTES} bytes around its content")
-        elif not self._headed:  # what follows a body (a trailer) is no header
-            if line == b"\r\n" or line == b"\n":
-                self._judge()
-            else:
-                self._lines.append(line)
+        elif line == b"\r\n" or line == b"\n":
+            self._judge()
+        else:
+            self._lines.append(line)  # what follows a body (a trailer) nobody reads
+            return None
         return None if self._why is None else 0
 
     def _judge(self) -> None:
@@ -230,15 +246,15 @@ class Transfer:
         self._headed = True
         headers = self._headers
         for line in lines:
-            name, _, value = line.decode("latin-1").partition(":")
-            key, text = name.strip().lower(), value.strip()
-            if key == "content-length" and headers.get(key, text) != text:
-                self._why = Broken("two lengths")
-            if key in _LISTS and key in headers:
-                text = f"{headers[key]}, {text}"
+            key, text = _header(line)
+            if key in headers:
+                if key == "content-length" and headers[key] != text:
+                    self._why = Broken("two lengths")
+                if key in _LISTS:
+                    text = f"{headers[key]}, {text}"
             headers[key] = text
         length = headers.get("content-length", "")
-        if length and ("transfer-encoding" in headers or not (length.isascii() and length.isdigit())):
+        if length and ("transfer-encoding" in headers or not _LENGTH.fullmatch(length)):
             self._why = Broken("a length that is none")
         if self._why is not None or self._request.method == "HEAD":
             return
@@ -286,3 +302,10 @@ class Transfer:
         if code == pycurl.E_COULDNT_CONNECT and number:
             return OSError(number, os.strerror(number))
         return Broken("the connection broke off")
+
+
+@lru_cache(256)
+def _header(line: bytes) -> tuple[str, str]:
+    """Return the name of a header, in lower case, and what it says. Most are the same in one answer after another."""
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.strip().lower(), value.strip()

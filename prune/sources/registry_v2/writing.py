@@ -5,8 +5,9 @@ import secrets
 from prune.model.digest import Digest, digest_of
 from prune.model.errors import SourceError
 from prune.model.manifest import MAX_MANIFEST_BYTES
-from prune.sources.registry_v2.client import Answer, Client, quoted
+from prune.sources.registry_v2.client import Client, quoted
 from prune.sources.registry_v2.reading import ACCEPT
+from prune.sources.registry_v2.transfer import Answer
 
 DONE = (200, 202, 204)
 
