@@ -1,5 +1,6 @@
 """Whom a connection believes: the system's certificates and another beside them, for the host that was asked."""
 
+import contextlib
 import datetime
 import socket
 import ssl
@@ -57,7 +58,8 @@ class Secured(Raw):
             while socket.socket.recv(secured, 65536):
                 pass  # whoever ends a connection in which something is unread takes back what it said
             raise
-        self.shown.append(bool(secured.getpeercert()))
+        with contextlib.suppress(AttributeError):  # nobody is there any more
+            self.shown.append(bool(secured.getpeercert()))
         return secured
 
 
