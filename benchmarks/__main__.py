@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.registry import over_http
@@ -140,7 +141,7 @@ def graphs(folder: Path) -> None:
         "REGISTRYUI_DATA_DIR": str(folder / "pages"),
         "DJANGO_SETTINGS_MODULE": "registryui.settings",
     }
-    (folder / "pages").mkdir(exist_ok=True)
+    (folder / "pages").mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.graphs"], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
     ) as process:
@@ -288,12 +289,16 @@ def main() -> None:
         help="scans, sweep, http, plans, policies, previews, pages (with graphs), graphs, requests (default: all)",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each command is run (default 5)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="where the database of pages and graphs stays for the next time"
+    )
     options = parser.parse_args()
     benches["plans"] = plans
     benches["policies"] = policies
     for name in options.names or ["scans", "sweep", "http", "plans", "policies", "previews", "pages", "requests"]:
         if name in ("scans", "http", "previews", "pages", "graphs", "requests"):
-            with tempfile.TemporaryDirectory() as folder:
+            keep = options.keep.absolute() if options.keep and name in ("pages", "graphs") else None
+            with nullcontext(keep) if keep else tempfile.TemporaryDirectory() as folder:
                 if name == "scans":
                     scans(Path(folder), options.rounds)
                 elif name == "http":
