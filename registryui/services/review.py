@@ -129,7 +129,8 @@ def _parts(items: list[str]) -> Iterable[list[str]]:
 
 
 def groups(record: PlanRecord, most: int) -> list[dict[str, Any]]:
-    """Return what goes by repository and cause, at most so many groups, those with outliers first."""
+    """Return what goes by repository and cause, at most so many groups: those with outliers first, and beside each
+    the others of its repository."""
 
     def number(**where: Any) -> Sum:
         return Sum(Case(When(**where, then=1), default=0, output_field=IntegerField()))
@@ -142,7 +143,13 @@ def groups(record: PlanRecord, most: int) -> list[dict[str, Any]]:
         items=Count("pk"),
         own=Sum("own"),
     )
-    return [dict(row) for row in counted.order_by("-outliers", "-items", "repository", "cause")[:most]]
+    found: list[dict[str, Any]] = [
+        dict(row) for row in counted.order_by("-outliers", "-items", "repository", "cause")[:most]
+    ]
+    first: dict[str, int] = {}
+    for place, row in enumerate(found):
+        first.setdefault(row["repository"], place)
+    return sorted(found, key=lambda row: first[row["repository"]])
 
 
 class Change(NamedTuple):

@@ -49,6 +49,13 @@ def test_it_works(lab, people, client_of):
     assert groups[0][0] == "base"
 
 
+def test_what_goes_of_one_repository_stands_together(lab, people, client_of):
+    proposal = propose(people["proposer"], lab, *everything(lab), sweep=True)
+    names = [group["repository"] for group in review.groups(proposal.plan, 100)]
+    assert len(names) > len(set(names))
+    assert names == sorted(names, key=names.index)
+
+
 def test_every_item_says_why_it_goes_and_what_spoke_against_it(lab, people):
     proposal = propose(people["proposer"], lab, *everything(lab), sweep=True)
     rows = PlanItem.objects.filter(plan=proposal.plan)
