@@ -15,6 +15,8 @@ from registryui.services import contents, parts
 
 #: Drawn of what is directly based on an image, of what is based on those, and of what belongs to it or is in it.
 MOST_ABOVE, MOST_HIGHER, MOST_BESIDE = 40, 60, 30
+#: How images come that as many others are based on; an index has them in this order.
+NEWEST = ("-created_at", "digest")
 #: Steps down to the root. V1 stopped at 127 layers, and so do the drivers of today.
 DEEPEST = 200
 #: Tags read to name what is drawn; a box shows six, and says how many more there are.
@@ -48,7 +50,7 @@ def around(registry: Registry, digest: str) -> Neighbourhood | None:
     above = dict(
         above_of(registry, [middle])
         .filter(same_as="")
-        .order_by("-dependents", "-created_at", "digest")
+        .order_by("-dependents", *NEWEST)
         .values_list("digest", "dependents")[:MOST_ABOVE]
     )
     bearing = [one for one, dependents in above.items() if dependents]

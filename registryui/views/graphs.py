@@ -220,7 +220,9 @@ def image(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
     view = _around(request, digest)
     drawn = diagrams.of_image(registry, digest, view)
     above = lineage.above_of(registry, [row.same_as or digest])
-    table = Table(request, above, DEPENDENTS, search=["digest", "platform"], default="-dependents")
+    table = Table(
+        request, above, DEPENDENTS, search=["digest", "platform"], default="-dependents", ties=lineage.NEWEST
+    )
     below = lineage.chain(registry, digest)
     tags = images.tags_of(registry, {digest, *(one.digest for one in (*table, *below))})
     name = tags[digest][0] if digest in tags else short(digest)

@@ -39,7 +39,8 @@ def searched(rows: QuerySet[Any], fields: Sequence[str], q: str) -> QuerySet[Any
 
 class Table:
     """One page of a queryset. ``q`` searches, ``sort`` is a column (``-`` for the other way), ``page`` counts;
-    rows that are alike in the column come in the order of their keys, so that no page shows a row twice."""
+    rows that are alike in the column come in the order of ``ties``, which tell any two apart, so that no page shows a
+    row twice."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Table:
         search: Sequence[str] = (),
         default: str,
         filters: Mapping[str, Q] | None = None,
+        ties: Sequence[str] = ("pk",),
     ) -> None:
         self.columns = columns
         self.q = request.GET.get("q", "").strip()[:200]
@@ -70,7 +72,7 @@ class Table:
         order = field.desc(nulls_last=True) if sort.startswith("-") else field.asc(nulls_last=True)
         # Sorting keys and then fetching one page of rows is several times faster than sorting whole rows.
         self.page: Page[Any] = page_of(
-            rows.order_by(order, "pk").values_list("pk", flat=True), request, count=self.found
+            rows.order_by(order, *ties).values_list("pk", flat=True), request, count=self.found
         )
         keys = list(self.page.object_list)
         by_key = rows.in_bulk(keys)
