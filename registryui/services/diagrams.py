@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+import msgspec
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
@@ -35,7 +36,8 @@ class Drawn(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Before and after on the same positions, or the sentence why they are not drawn."""
+    """Before and after on the same positions, or the sentence why they are not drawn. Where nothing is left ``after``
+    is empty, and a page says so."""
 
     before: SafeString
     after: SafeString
@@ -174,19 +176,24 @@ def drawing_of(registry: Registry, plan: Plan, view: View = PLAIN) -> Drawing:
 
 
 def svg_of(drawing: Drawing, when: When, prefix: str, title: str, address: Callable[[Shape], str]) -> SafeString:
-    """Return one of the two drawings for a page."""
+    """Return one of the two drawings for a page; nothing, where nothing is left."""
+    if when == "after" and len(drawing.gone()) == len(drawing.shapes):
+        return NOTHING
     links: dict[str | tuple[str, str], str] = {}
     for shape in drawing.shapes.values():
         where = address(shape)
         if where and (shape.tag or shape.key):
             links[shape.tag or shape.key] = where
-    svg = render_inline(
-        drawing,
-        when,
-        prefix=f"{prefix}-",
-        title=title,
-        description=_("Bases stand left of what is based on them; tags hang below their image."),
-        links=links,
-        lay_out=lay_out,
-    )
+    description = _("Bases stand left of what is based on them; tags hang below their image.")
+    # All that the picture depends on: it can only be forgotten, never be wrong.
+    about = msgspec.msgpack.encode((when, prefix, title, description, drawing, list(links.items())))
+    key = "inline-" + hashlib.sha256(about).hexdigest()
+    found: bytes | None = cache.get(key)
+    if found is None:
+        svg = render_inline(
+            drawing, when, prefix=f"{prefix}-", title=title, description=description, links=links, lay_out=lay_out
+        )
+        found = zlib.compress(svg.encode(), 1)
+        cache.set(key, found, KEPT)
+    svg = zlib.decompress(found).decode()
     return mark_safe(svg)  # noqa: S308  # built from an allow-list, every text escaped: prune.drawing.svg

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from prune.drawing import layout
@@ -134,6 +135,15 @@ def test_as_many_queries_for_many_images_as_for_few(tmp_path, client_of, django_
     assert counts[:2] == counts[2:]
 
 
+def test_of_a_base_of_thousands_no_more_is_read_than_is_shown(family):
+    """The database finds what comes first in its index, instead of sorting all that is based on it."""
+    above = lineage.above_of(family, [digest_of("base/runtime", "2")])
+    for order in ("-dependents", F("dependents").desc(nulls_last=True)):
+        way = above.order_by(order, *lineage.NEWEST).values_list("pk")[:50].explain()
+        assert "image_base" in way
+        assert "TEMP B-TREE" not in way
+
+
 def test_folds_open_one_after_the_other_and_close_again(family, client_of):
     client = client_of("viewer")
     address = "/r/family/repositories/team/app/?tab=graph"
@@ -200,6 +210,42 @@ def test_dot_is_asked_once_for_a_picture(family, client_of, monkeypatch):
             assert '<svg class="graph"' in client.get(f"/r/family/{address}").content.decode()
     assert len(asked) == 2
     assert all(dot.count("label=") <= MOST_NODES for dot in asked)
+
+
+def test_a_picture_that_was_shown_is_not_made_again(family, client_of, monkeypatch):
+    made = []
+    real = diagrams.render_inline
+    monkeypatch.setattr(diagrams, "render_inline", lambda *a, **k: made.append(k["links"]) or real(*a, **k))
+    addresses = (
+        "repositories/team/app/?tab=graph",
+        "repositories/team/app/?tab=graph&pick=team/app:v1",
+        f"images/{digest_of('base/os', '1')}/graph/",
+    )
+    for role, pictures in (("proposer", 4), ("viewer", 6)):  # who may not pick has other links
+        shown = [client_of(role).get(f"/r/family/{address}").content.decode() for address in addresses]
+        again = [client_of(role).get(f"/r/family/{address}").content.decode() for address in addresses]
+        assert list(map(links, again)) == list(map(links, shown))
+        assert [page.count('<svg class="graph"') for page in shown] == [
+            page.count('<svg class="graph"') for page in again
+        ]
+        assert len(made) == pictures
+
+
+def test_where_nothing_is_left_a_sentence_stands_for_the_picture(people, tmp_path, client_of):
+    store = V2Store(tmp_path / "store")
+    store.image("alone", "1", layers=[store.layer(10)])
+    age(tmp_path)
+    registry = watched(store.source, "alone")
+    client = client_of("proposer")
+    proposal = proposals.create(people["proposer"], registry, ["alone:1"], title="", reason="", sweep=False)
+    for address in (
+        "/r/alone/repositories/alone/?tab=graph&pick=alone:1",
+        "/r/alone/propose/?ref=alone:1",
+        f"/proposals/{proposal.pk}/",
+    ):
+        page = client.get(address).content.decode()
+        assert page.count('<svg class="graph"') == 1
+        assert page.count("Nothing of this is left.") == 1
 
 
 def test_without_graphviz_there_is_the_table_and_a_sentence(family, client_of, monkeypatch):
