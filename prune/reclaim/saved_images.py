@@ -109,6 +109,8 @@ def load_images(api: APIClient, path: str) -> None:
     if not os.path.exists(path):
         raise SourceError(f"{path} is gone, and with it the saved images.")
     with open(path, "rb") as file:
-        for line in api.load_image(file, quiet=True) or ():
-            if "error" in line:
-                raise SourceError(f"The engine did not take the images back: {line['error']}.")
+        # To its end, whatever it says: an answer that is left half read is never closed.
+        lines = list(api.load_image(file, quiet=True) or ())
+    for line in lines:
+        if "error" in line:
+            raise SourceError(f"The engine did not take the images back: {line['error']}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, DockerException
+from requests import Response
 from requests.exceptions import RequestException
 
 from prune.model.errors import PruneError, SourceError
@@ -60,6 +61,9 @@ class DockerCollector:
         errors = ""
         lines: queue.SimpleQueue[tuple[bytes | None, bytes | None] | None] = queue.SimpleQueue()
         with closing(connect(self.control.engine, PATIENCE)) as other:
+            # A stream that is closed leaves the answer behind it open.
+            answers: list[Response] = []
+            other.hooks["response"].append(lambda answer, **_: answers.append(answer))
             # Before it starts: not a line is missed, whatever becomes of its log.
             stream = other.attach(id_, stdout=True, stderr=True, stream=True, demux=True)
             reader = threading.Thread(target=_read, args=(stream, lines), name="garbage collection", daemon=True)
@@ -81,6 +85,9 @@ class DockerCollector:
                     api.kill(id_)
                 stream.close()
                 reader.join(30)
+                for answer in answers:
+                    with suppress(OSError, ValueError):  # its socket is closed already
+                        answer.close()
         if code != 0:
             said = (errors.strip() or output.last).splitlines()[-1:] or [""]
             raise CollectionFailed(f"The garbage collection ended with exit code {code}: {said[0][-300:]}")
