@@ -21,6 +21,8 @@ from prune.reclaim.journal import Journal, Line, Record, clock_of
 from prune.reclaim.layout_index import replace, with_index
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.steps import (
+    LATE,
+    LOOK,
     ORDER,
     REWRITTEN,
     Pace,
@@ -257,31 +259,37 @@ class Run:
         done, pace = 0, Pace()
         unsettled: list[Step] = []
         for batch in batches(steps, pace):
-            if unsettled and (unsettled[0].kind != batch[0].kind or pace.late):
-                self._settle(unsettled, pace)
-                unsettled = []
-            held.look()
-            self.journal.add(*self.unwritten, self._line("intent", steps=tuple(batch)))
-            self.unwritten = []
-            begun = time.monotonic()
-            moved, surprise = self._move_batch(batch)
-            pace.took(time.monotonic() - begun, len(batch))
-            unsettled += moved
-            if surprise:
-                # What comes after was judged with this gone; and nobody should have been able to change it.
-                self._settle(unsettled, pace)
-                raise ControlLost(f"{surprise}. Something still pushes here: stop that first.")
-            done += len(batch)
-            self.report(Progress("moving to the trash", done, len(steps)))
+            rest = batch
+            while rest:
+                if unsettled and (unsettled[0].kind != rest[0].kind or pace.late):
+                    self._settle(unsettled, pace)
+                    unsettled = []
+                held.look()
+                self.journal.add(*self.unwritten, self._line("intent", steps=tuple(rest)))
+                self.unwritten = []
+                begun, number = time.monotonic(), len(rest)
+                moved, rest, surprise = self._move_batch(rest)
+                number -= len(rest)
+                pace.took(time.monotonic() - begun, number)
+                unsettled += moved
+                if surprise:
+                    # What comes after was judged with this gone; and nobody should have been able to change it.
+                    self._settle(unsettled, pace)
+                    raise ControlLost(f"{surprise}. Something still pushes here: stop that first.")
+                done += number
+                self.report(Progress("moving to the trash", done, len(steps)))
         self._settle(unsettled, pace)
 
-    def _move_batch(self, batch: list[Step]) -> tuple[list[Step], str]:
-        """Move what may go; return what was moved, and what should not have been able to change."""
+    def _move_batch(self, batch: list[Step]) -> tuple[list[Step], list[Step], str]:
+        """Move what may go; return what was moved, what is left because it takes so long, and what should not have
+        been able to change."""
         moved: list[Step] = []
+        rest: list[Step] = []
         skipped: list[Skipped] = []
         surprise = ""
+        over = time.monotonic() + LATE
         with self.store.together(self.journal.both_ends(batch)) as store:
-            for step in batch:
+            for number, step in enumerate(batch, 1):
                 why = self._move(store, step)
                 if not why:
                     moved.append(step)
@@ -291,6 +299,10 @@ class Run:
                     if step.kind in _HOLD and why != _GONE:
                         surprise = f"{step.item}: {why}"
                         break
+                if number % LOOK == 0 and time.monotonic() > over:
+                    # A disk that was quick is so no more: the window of the registry is looked at in between.
+                    rest = batch[number:]
+                    break
         self.moved.update((step.path, step) for step in moved)
         for step in moved:
             if step.kind == "index":
@@ -298,7 +310,7 @@ class Run:
         self.skipped += skipped
         if skipped:
             self.unwritten.append(self._line("skip", skipped=tuple(skipped)))
-        return moved, surprise
+        return moved, rest, surprise
 
     def _settle(self, moved: list[Step], pace: Pace) -> None:
         """Make moves durable. Only then the journal may say that they were done: until then whoever comes next has

@@ -60,8 +60,10 @@ BATCH = 256
 MOST = 8192
 #: Seconds that the moves between two entries should take: so long the registry may be held beyond its window.
 WHILE = 0.25
-#: Seconds after which moves are made durable, if nothing else asks for it before.
+#: Seconds after which moves are made durable, and a batch is ended, if nothing else asks for it before.
 LATE = 1.0
+#: Moves after which the clock is looked at.
+LOOK = 64
 
 #: What goes first. Within one kind the order is the plan's.
 ORDER: tuple[Kind, ...] = (

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -10,9 +11,11 @@ from prune.model.plan import Request
 from prune.plan.make import make_plan
 from prune.reclaim import steps
 from prune.reclaim.apply import apply
+from prune.reclaim.control.hold import Hold
 from prune.reclaim.journal import Line
 from prune.reclaim.steps import ORDER, Pace, batches
 from prune.sources.open import open_source
+from tests.stores import age
 
 
 class Watched:
@@ -87,6 +90,24 @@ def test_but_not_later_than_after_a_while(v2, monkeypatch):
     watched = run(v2, 2, monkeypatch)
     kinds = [watched.intended[path] for path in watched.moved]
     assert watched.settles == sum(-(-kinds.count(kind) // 2) for kind in set(kinds))
+
+
+def test_a_batch_that_takes_long_is_ended_and_goes_on_after_a_look_at_the_window(v2, monkeypatch):
+    for _ in range(200):
+        v2.layer(10)
+    age(v2.root)
+    looks = []
+    look = Hold.look
+    monkeypatch.setattr(Hold, "look", lambda held: (looks.append(len(watched.moved)), look(held)))
+    monkeypatch.setattr("prune.reclaim.run.LATE", -1)
+    source = open_source(v2.source)
+    plan = make_plan(source.scan(), Request(sweep=True, grace=3600), now=int(time.time()))
+    source.store = watched = Watched(source.store)
+    outcome = apply(source, plan, stopped="test")
+    assert (outcome.state, outcome.verified.state, outcome.freed_bytes) == ("done", "good", plan.freed_bytes)
+    assert len(watched.moved) > 200
+    assert max(after - before for before, after in pairwise([*looks, len(watched.moved)])) == 64
+    assert watched.told == set(watched.moved)
 
 
 def test_batches_grow_while_moves_are_quick_and_shrink_when_they_are_not():

@@ -1,5 +1,7 @@
 """The store on a local disk leaves nothing open behind a caller who stops early."""
 
+import ctypes
+import errno
 import os
 
 import pytest
@@ -115,3 +117,29 @@ def test_a_link_that_is_put_on_the_way_leads_nowhere(store, tmp_path):
         together.move("from/two", "to/two")
     assert list(outside.iterdir()) == []
     assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["one", "two"]
+
+
+def refused_by_the_file_system(here, name, there, new, flags):
+    ctypes.set_errno(errno.EINVAL)
+    return -1
+
+
+@pytest.mark.parametrize("rename", ["as here", "none", "refused"])
+def test_nothing_is_ever_replaced_whatever_the_file_system_can(store, tmp_path, monkeypatch, rename):
+    if rename != "as here":
+        found = None if rename == "none" else refused_by_the_file_system
+        monkeypatch.setattr(opened_folders, "_rename_to_nothing", lambda: found)
+    (tmp_path / "from/folder").mkdir(parents=True)
+    (tmp_path / "from/file").write_text("mine")
+    (tmp_path / "to/folder").mkdir(parents=True)  # empty: the system's plain call would replace it
+    (tmp_path / "to/file").write_text("theirs")
+    with store.together([]) as together:
+        for name in ("folder", "file"):
+            with pytest.raises(FileExistsError):
+                together.move(f"from/{name}", f"to/{name}")
+        with pytest.raises(FileNotFoundError):
+            together.move("from/nothing", "to/nothing")
+        together.move("from/file", "to/other")
+    assert (tmp_path / "to/file").read_text() == "theirs"
+    assert (tmp_path / "to/other").read_text() == "mine"
+    assert (tmp_path / "from/folder").is_dir()
