@@ -67,6 +67,10 @@ urlpatterns = [
     path("proposals/", proposals.overview, name="proposals"),
     path("proposals/<int:pk>/", proposals.detail, name="proposal"),
     path("proposals/<int:pk>/plans/<int:plan>/", deletions.plan, name="proposal-then"),
+    path(
+        "proposals/<int:pk>/plans/<int:plan>/before.<str:ending>", graphs.plan_file, {"when": "before"}, "before-file"
+    ),
+    path("proposals/<int:pk>/plans/<int:plan>/after.<str:ending>", graphs.plan_file, {"when": "after"}, "after-file"),
     path("proposals/<int:pk>/items/", review.items, name="proposal-items"),
     path("proposals/<int:pk>/approve/", proposals.approve, name="proposal-approve"),
     path("proposals/<int:pk>/reject/", proposals.reject, name="proposal-reject"),

@@ -55,6 +55,7 @@ class PlanRecord(models.Model):
     freed_bytes = models.PositiveBigIntegerField()
     before = models.TextField(blank=True, help_text="The image graph as it was then, drawn for the page.")
     after = models.TextField(blank=True)
+    drawing = models.BinaryField(null=True, help_text="What both were drawn from, for files of them.")
     undrawn = models.TextField(blank=True, help_text="Why there is no drawing.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

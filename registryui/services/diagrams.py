@@ -18,7 +18,7 @@ from prune.drawing.layout import LayoutFailed, run_dot
 from prune.graph.images import ImageGraph, image_graph, of_repositories
 from prune.model.plan import Plan
 from prune.model.snapshot import SourceKind, is_by_image
-from registryui.models import Registry, RegistrySnapshot, Repository
+from registryui.models import PlanRecord, Registry, RegistrySnapshot, Repository
 from registryui.services import lineage, parts, scans
 
 #: Seconds. A drawing is named by what it shows, so it can only be forgotten, never be wrong.
@@ -42,6 +42,7 @@ class Pair(NamedTuple):
     before: SafeString
     after: SafeString
     sentence: str = ""
+    drawing: Drawing | None = None
 
 
 NOTHING = SafeString("")
@@ -142,11 +143,23 @@ def inline(drawn: Drawn, title: str, address: Callable[[Shape], str], *, after: 
         return Pair(NOTHING, NOTHING, str(error))
 
 
-def file_of(drawn: Drawn, output: str) -> bytes:
+def file_of(drawn: Drawn, output: str, when: When = "before") -> bytes:
     """Return a drawing as a file. Raises `LayoutFailed` when there is none."""
     if drawn.drawing is None:
         raise LayoutFailed(drawn.sentence)
-    return render(drawn.drawing, "before", output, lay_out)
+    return render(drawn.drawing, when, output, lay_out)
+
+
+def packed(drawing: Drawing | None) -> bytes | None:
+    """Return a drawing as a row keeps it."""
+    return zlib.compress(msgspec.msgpack.encode(drawing)) if drawing else None
+
+
+def kept_in(record: PlanRecord) -> Drawn:
+    """Return the drawing that a plan was decided on, whatever the registry holds by now."""
+    if record.drawing is None:
+        return Drawn(sentence=record.undrawn or _("This plan was made before drawings were kept as files."))
+    return Drawn(msgspec.msgpack.decode(zlib.decompress(bytes(record.drawing)), type=Drawing))
 
 
 def of_plan(registry: Registry, plan: Plan) -> Pair:
@@ -160,6 +173,7 @@ def of_plan(registry: Registry, plan: Plan) -> Pair:
         return Pair(
             svg_of(drawing, "before", "b", _("Image graph before the cleanup"), address),
             svg_of(drawing, "after", "a", _("Image graph after the cleanup"), address),
+            drawing=drawing,
         )
     except LayoutFailed as error:
         return Pair(NOTHING, NOTHING, str(error))

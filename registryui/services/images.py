@@ -11,6 +11,7 @@ from prune.model.snapshot import V1Image
 from registryui.models import Image, Registry, SharedLayer, TagSighting
 from registryui.services import contents
 from registryui.services.contents import Content
+from registryui.services.lineage import NEWEST
 
 #: Named of what may be many; the count says how many there are.
 MOST_NAMED = 50
@@ -92,7 +93,7 @@ def describe(registry: Registry, digest: str) -> Description | None:
     seen = Image.objects.filter(registry=registry, ended_at=None)
     # Said twice, so that the index is used that has no row without a base or a subject.
     bearing = seen.exclude(base="").filter(base=canonical)
-    above = list(bearing.order_by("digest")[:MOST_NAMED]) if image.dependents else []
+    above = list(bearing.order_by("-dependents", *NEWEST)[:MOST_NAMED]) if image.dependents else []
     referrers = list(seen.exclude(subject="").filter(subject=digest).order_by("purpose", "digest")[:MOST_NAMED])
     manifest = content.manifest
     children = manifest.children if manifest else ()

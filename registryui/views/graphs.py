@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from prune.drawing.colours import Colour
-from prune.drawing.diagram import View
+from prune.drawing.diagram import View, When
 from prune.drawing.dot import Shape
 from prune.drawing.layout import LayoutFailed
 from prune.graph.images import Tag
 from prune.model.digest import short
-from registryui.models import Registry, Repository
+from registryui.models import PlanRecord, Registry, Repository
 from registryui.permissions import PROPOSE, VIEW, requires
 from registryui.services import builds_on, diagrams, images, lineage, overviews, proposals
 from registryui.services.diagrams import Drawn
@@ -174,12 +174,12 @@ def _kept(query: QueryDict, *left_out: str) -> list[tuple[str, str]]:
     return [(name, value) for name, values in query.lists() for value in values if name not in left_out]
 
 
-def sent(drawn: Drawn, name: str, ending: str) -> HttpResponse:
+def sent(drawn: Drawn, name: str, ending: str, when: When = "before") -> HttpResponse:
     """Return a graph as a file to keep, under a name that says what it shows."""
     if ending not in TYPES:
         raise Http404
     try:
-        body = diagrams.file_of(drawn, ending)
+        body = diagrams.file_of(drawn, ending, when)
     except LayoutFailed as error:
         raise BadRequest(str(error)) from None
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
@@ -241,6 +241,14 @@ def image(request: HttpRequest, slug: str, digest: str) -> HttpResponse:
     }
     partial = request.headers.get("HX-Target") == "graph"
     return render(request, "_graph.html" if partial else "image_graph.html", context)
+
+
+@require_GET
+@requires(VIEW)
+def plan_file(request: HttpRequest, pk: int, plan: int, when: When, ending: str) -> HttpResponse:
+    """One of the two drawings of a plan as it was decided on, as SVG, PNG or DOT."""
+    record = get_object_or_404(PlanRecord, proposal=pk, pk=plan)
+    return sent(diagrams.kept_in(record), f"proposal-{pk}-{when}", ending, when)
 
 
 PAIRS = {

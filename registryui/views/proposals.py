@@ -20,6 +20,7 @@ from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow, told
 from registryui.services.sentences import said
 from registryui.views import review
+from registryui.views.graphs import TYPES
 from registryui.views.registries import of_slug
 from registryui.views.selection import back
 from registryui.views.table import PER_PAGE
@@ -36,6 +37,7 @@ MOST_SHOWN, MOST_KEPT = 100, 200
 def overview(request: HttpRequest) -> HttpResponse:
     """All proposals, newest first, those that wait on top when asked for."""
     rows = Proposal.objects.select_related("registry", "proposer", "plan")
+    rows = rows.defer("plan__body", "plan__before", "plan__after", "plan__drawing")
     state = request.GET.get("state", "")
     if state == "open":
         rows = rows.filter(state__in=["proposed", "approved", "running", "stale"])
@@ -155,6 +157,7 @@ def shown(plan: Plan) -> dict[str, Any]:
         "frees_nothing": plan.freed_bytes == 0,
         "because": _because(plan),
         "leaving": _leaving(plan),
+        "file_types": tuple(TYPES),
     }
 
 

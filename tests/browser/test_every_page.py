@@ -103,6 +103,8 @@ FRAGMENTS = {
     "proposal-plan",
     "repository-file",
     "image-file",
+    "before-file",
+    "after-file",
     "registry-graph-file",
 }
 #: No colour of ours depends on the width, so that these two see all that four would.

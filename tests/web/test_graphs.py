@@ -231,6 +231,34 @@ def test_a_picture_that_was_shown_is_not_made_again(family, client_of, monkeypat
         assert len(made) == pictures
 
 
+def test_what_was_decided_on_can_be_kept_as_files_when_the_images_are_gone(people, shop, client_of):
+    proposal = proposals.create(people["proposer"], shop, ["shop/web:1.0"], title="", reason="", sweep=False)
+    before = diagrams.drawing_of(shop, proposals.plan_of(proposal)).before
+    Image.objects.all().delete()
+    TagSighting.objects.all().delete()
+    client = client_of("viewer")
+    page = client.get(f"/proposals/{proposal.pk}/").content.decode()
+    files = re.findall(r'href="([^"]+)" download', page)
+    assert len(files) == 6
+    found = {address.rpartition("/")[2]: client.get(address).content for address in files}
+    assert found["before.dot"].decode() == before
+    assert "&lt;shop/web:1.0&gt;" in found["before.svg"].decode()
+    assert "&lt;shop/web:1.0&gt;" not in found["after.svg"].decode()
+    assert found["before.png"].startswith(b"\x89PNG")
+    assert found["before.png"] != found["after.png"]
+    then = client.get(f"/proposals/{proposal.pk}/plans/{proposal.plan_id}/").content.decode()
+    assert re.findall(r'href="([^"]+)" download', then) == files
+
+
+def test_a_plan_without_a_drawing_has_no_files(people, shop, client_of, monkeypatch):
+    monkeypatch.setattr(diagrams, "packed", lambda drawing: None)  # as a version before stored it
+    proposal = proposals.create(people["proposer"], shop, ["shop/web:1.0"], title="", reason="", sweep=False)
+    client = client_of("viewer")
+    assert " download>" not in client.get(f"/proposals/{proposal.pk}/").content.decode()
+    assert client.get(f"/proposals/{proposal.pk}/plans/{proposal.plan_id}/before.svg").status_code == 400
+    assert client.get(f"/proposals/{proposal.pk + 1}/plans/{proposal.plan_id}/before.svg").status_code == 404
+
+
 def test_where_nothing_is_left_a_sentence_stands_for_the_picture(people, tmp_path, client_of):
     store = V2Store(tmp_path / "store")
     store.image("alone", "1", layers=[store.layer(10)])

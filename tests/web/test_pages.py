@@ -88,6 +88,8 @@ PAGES = [
     ("history-deletions", [], "get", "viewer"),
     ("history-tags", [], "get", "viewer"),
     ("proposal-then", [1, 1], "get", "viewer"),
+    ("before-file", [1, 1, "dot"], "get", "viewer"),
+    ("after-file", [1, 1, "dot"], "get", "viewer"),
 ]
 OPEN = {"events-receive", "login", "logout", "healthz", "password_change", "theme", "language"}
 
