@@ -129,8 +129,8 @@ def _parts(items: list[str]) -> Iterable[list[str]]:
 
 
 def groups(record: PlanRecord, most: int) -> list[dict[str, Any]]:
-    """Return what goes by repository and cause, at most so many groups: those with outliers first, and beside each
-    the others of its repository."""
+    """Return what goes by repository and cause, at most so many groups: those of one repository together, the
+    repositories with outliers first."""
 
     def number(**where: Any) -> Sum:
         return Sum(Case(When(**where, then=1), default=0, output_field=IntegerField()))
@@ -143,13 +143,14 @@ def groups(record: PlanRecord, most: int) -> list[dict[str, Any]]:
         items=Count("pk"),
         own=Sum("own"),
     )
-    found: list[dict[str, Any]] = [
-        dict(row) for row in counted.order_by("-outliers", "-items", "repository", "cause")[:most]
-    ]
-    first: dict[str, int] = {}
-    for place, row in enumerate(found):
-        first.setdefault(row["repository"], place)
-    return sorted(found, key=lambda row: first[row["repository"]])
+    found: list[dict[str, Any]] = [dict(row) for row in counted]
+    totals: dict[str, tuple[int, int]] = {}
+    for row in found:
+        outliers, items = totals.get(row["repository"], (0, 0))
+        totals[row["repository"]] = (outliers - row["outliers"], items - row["items"])
+    # Sorted before it is cut: half of what goes of a repository would look like all of it.
+    found.sort(key=lambda row: (totals[row["repository"]], row["repository"], -row["items"], row["cause"]))
+    return found[:most]
 
 
 class Change(NamedTuple):

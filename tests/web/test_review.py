@@ -51,9 +51,13 @@ def test_it_works(lab, people, client_of):
 
 def test_what_goes_of_one_repository_stands_together(lab, people, client_of):
     proposal = propose(people["proposer"], lab, *everything(lab), sweep=True)
-    names = [group["repository"] for group in review.groups(proposal.plan, 100)]
+    every = review.groups(proposal.plan, 100)
+    names = [group["repository"] for group in every]
     assert len(names) > len(set(names))
     assert names == sorted(names, key=names.index)
+    assert any(group["outliers"] for group in every if group["repository"] == names[0])
+    # What a page has no room for is the end of the list, never a part of a repository in its middle.
+    assert all(review.groups(proposal.plan, most) == every[:most] for most in range(len(every)))
 
 
 def test_every_item_says_why_it_goes_and_what_spoke_against_it(lab, people):
