@@ -79,9 +79,10 @@ class Graph {
     const marked = this.svgs[0].querySelector("a[aria-current]") || this.svgs[0].querySelector(".asked, .goes");
     const node = marked || this.root();
     const [x, y] = node ? this.middle(node, this.svgs[0]) : [0, this.whole[3] / 2];
-    const within = (at, size, start, all) => Math.max(start, Math.min(at - size / 2, start + all - size));
+    // What is narrower than its window stands in the middle of it, beside the map and not below.
+    const within = (at, size, start, all) => size >= all ? start + (all - size) / 2 : Math.max(start, Math.min(at - size / 2, start + all - size));
     this.scale = 1;
-    this.x = marked ? within(x, this.width, this.whole[0], this.whole[2]) : this.whole[0];
+    this.x = marked || this.width >= this.whole[2] ? within(x, this.width, this.whole[0], this.whole[2]) : this.whole[0];
     this.y = within(y, this.height, this.whole[1], this.whole[3]);
   }
 
