@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from prune.model.digest import short
 from prune.model.plan import Plan
-from registryui.models import Proposal, Registry
+from registryui.models import Proposal, Registry, Run
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
 from registryui.services import approvals, control, drafts, runs, selection, sweeping
 from registryui.services import proposals as service
@@ -195,11 +195,14 @@ def of_number(pk: int) -> Proposal:
 @requires(VIEW)
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One proposal."""
-    return _page(request, of_number(pk))
+    return _page(request, pk)
 
 
-def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice: str = "") -> HttpResponse:
+def _page(request: HttpRequest, pk: int, *, status: int = 200, notice: str = "") -> HttpResponse:
     user = person(request)
+    # The runs before the proposal: a page asks again while one of them is open, so the rest must not be older.
+    begun = list(Run.objects.filter(proposal=pk).select_related("started_by"))
+    proposal = of_number(pk)
     mine = user.pk in (proposal.proposer_id, proposal.last_editor_id)
     decided = proposal.approvals.filter(plan=proposal.plan, user=user).exists()
     context = {
@@ -211,7 +214,8 @@ def _page(request: HttpRequest, proposal: Proposal, *, status: int = 200, notice
         "approved": approvals.count(proposal),
         "older_approvals": proposal.approvals.exclude(plan=proposal.plan).count(),
         "comments": proposal.comments.select_related("user"),
-        "runs": proposal.runs.select_related("started_by"),
+        "runs": begun,
+        "following": any(run.open for run in begun),
         "mine": mine,
         "may_decide": user.has_perm(APPROVE) and not mine and not decided and proposal.state == "proposed",
         "may_run": user.has_perm(CLEAN_UP) and proposal.state in ("approved", "failed"),
@@ -232,7 +236,7 @@ def _act(request: HttpRequest, pk: int, do: Callable[[Proposal], object]) -> Htt
     try:
         do(proposal)
     except Moved as error:
-        return _page(request, of_number(pk), status=409, notice=told(error))
+        return _page(request, pk, status=409, notice=told(error))
     except NotNow as error:
         messages.error(request, told(error))
     return redirect("proposal", pk)

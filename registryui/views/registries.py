@@ -151,6 +151,8 @@ def _ruled(registry: Registry) -> dict[str, Any]:
 @requires(VIEW)
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
     """One registry: its repositories and what is wrong with it."""
+    # The scan before all else: the page asks again while it is open, so the rest must not be older.
+    newest = Scan.objects.filter(registry__slug=slug).first()
     registry = of_slug(slug)
     table = repositories_table(request, registry)
     context = {
@@ -160,7 +162,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         "within": request.GET.get("in", ""),
         "namespaces": _namespaces(registry),
         **ticks(request, registry, [row.name for row in table], request.GET.urlencode()),
-        "scan": Scan.objects.filter(registry=registry).first(),
+        "scan": newest,
         "share": _share(registry),
         **_ruled(registry),
     }

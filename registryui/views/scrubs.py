@@ -35,13 +35,15 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     registry = of_slug(slug)
     rows = Scrub.objects.filter(registry=registry).select_related("requested_by")
     number = request.GET.get("scrub", "")
-    chosen = get_object_or_404(rows, pk=int(number)) if number.isascii() and number.isdigit() else rows.first()
+    # Read once: what is shown must not be older than what decides whether the page asks again.
+    newest = rows.first()
+    chosen = get_object_or_404(rows, pk=int(number)) if number.isascii() and number.isdigit() else newest
     shown = chosen if chosen is None or not chosen.open else rows.filter(state="done").first()
     result = shown.result if shown is not None and shown.result else {}
     faults = [{**fault, "said": KINDS.get(fault["kind"], fault["kind"])} for fault in result.get("faults", ())]
     context = {
         "registry": registry,
-        "newest": rows.first(),
+        "newest": newest,
         "shown": shown,
         "result": result,
         "counts": [(KINDS.get(kind, kind), number) for kind, number in sorted(result.get("counts", {}).items())],
