@@ -1,4 +1,5 @@
-"""Every role does its part: on a phone in the dark without a script, and on a desk in the light with one."""
+"""Every role does its part: on a phone without a script, and on a desk with one; each page is seen in both widths,
+light and dark."""
 
 import pytest
 from playwright.sync_api import expect
@@ -8,8 +9,8 @@ from tests.browser.conftest import Visitor
 pytestmark = pytest.mark.real
 
 LOOKS = {
-    "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "java_script_enabled": False},
-    "desk": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "java_script_enabled": False},
+    "desk": {"viewport": {"width": 1280, "height": 900}},
 }
 #: An admin has to start it, so that each role is needed.
 ASK_ADMIN = "from registryui.models import Registry; Registry.objects.update(run_on_approval=False)"
@@ -17,9 +18,15 @@ WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWi
 
 
 def seen(visitor: Visitor, look: str, name: str) -> None:
-    """Keep a picture; nothing may be wider than the window."""
-    visitor.shot(f"roles/{look}-{name}")
-    assert visitor.page.evaluate(WIDE) <= 0, name
+    """Keep a picture in each width and scheme; nothing may be wider than its window."""
+    page = visitor.page
+    for other, options in LOOKS.items():
+        page.set_viewport_size(options["viewport"])
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            visitor.shot(f"roles/{look}-{name}-{other}-{scheme}")
+        assert page.evaluate(WIDE) <= 0, f"{name} as on a {other}"
+    page.set_viewport_size(LOOKS[look]["viewport"])
 
 
 def test_each_role_does_its_part(visit, dashboard):

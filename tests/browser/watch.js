@@ -15,6 +15,19 @@
   globalThis.stops = () => [...document.querySelectorAll(kinds)]
     .filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility({ visibilityProperty: true }));
   globalThis.missed = () => stops().filter((one) => !reached.has(one)).map(words);
+  // Names as far as a page gives them by itself; axe knows the rest of the rules.
+  const called = (one) => [
+    one.getAttribute("aria-label"),
+    ...(one.getAttribute("aria-labelledby") ?? "").split(" ")
+      .map((id) => id && document.getElementById(id)?.textContent),
+    ...[...(one.labels ?? [])].map((label) => label.textContent),
+    one.matches("input, select, textarea") ? "" : one.textContent,
+    one.matches("input[type=submit], input[type=button]") ? one.value : "",
+    one.querySelector("img[alt], svg title")?.getAttribute("alt") ?? one.querySelector("svg title")?.textContent,
+    one.title,
+  ].some((name) => name?.trim());
+  globalThis.unnamed = () => [...reached]
+    .filter((one) => one.isConnected && one.matches(kinds) && !called(one)).map(words);
   addEventListener("focusin", ({ target }) => {
     reached.add(target);
     if (!ringed(target)) unseen.push(words(target));
