@@ -217,11 +217,12 @@ class _Judge:
         return candidates
 
     def named(self, name: str, graph: RepositoryGraph) -> set[Digest]:
-        """Return what the request itself was about: fresh or not, it may go."""
+        """Return what the request itself was about: fresh or not, it may go. That a sweep takes a repository because
+        nothing was left in it names nothing: what was pushed to it since is fresh."""
         start = {tag.digest for tag in self.plan.delete.tags if tag.repository == name}
         prefix = f"{name}@"
         start |= {ref[len(prefix) :] for ref in self.plan.request.delete if ref.startswith(prefix)}
-        if name in self.plan.delete.repositories or not self.plan.request.sweep:
+        if name in self.whole_by_name or not self.plan.request.sweep:
             return set(graph.present)
         return graph.touched(start)
 

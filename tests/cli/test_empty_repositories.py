@@ -12,7 +12,7 @@ from prune.reclaim.apply import apply
 from prune.sources.open import open_source
 from tests.layouts import Layout
 from tests.reclaim.conftest import fill
-from tests.reclaim.naive import pulled
+from tests.reclaim.naive import closure, pulled
 from tests.servers import push, push_examples, registry
 from tests.stores import V1Store, V2Store, age, data_bytes, seed_branch, tree
 
@@ -115,6 +115,22 @@ def test_one_whose_link_became_fresh_again_stays(store):
     assert outcome.state == "partial"
     assert path.read_text() == link.digest
     assert store.blob_path(link.digest).is_file()
+
+
+def test_a_manifest_that_was_pushed_to_one_again_by_its_digest_stays(store):
+    """As builders push the images of an index before the index: no tag leads to it yet, only its time tells."""
+    source = open_source(store.source)
+    plan = make_plan(source.scan(), Request(sweep=True, empty_repositories=True), now=int(time.time()))
+    (gone,) = [one.digest for one in plan.delete.manifests if one.repository == "untagged"]
+    store.revision_path("untagged", gone).touch()
+    needed = closure(store, gone)
+    outcome = apply(source, plan, stopped="test")
+    assert outcome.state == "partial"
+    assert (f"untagged@{gone}", "it was pushed again and is younger than the grace window") in {
+        (skipped.item, skipped.reason) for skipped in outcome.skipped
+    }
+    assert store.revision_path("untagged", gone).exists()
+    assert all(store.blob_path(digest).is_file() for digest in needed)
 
 
 def test_it_is_a_part_of_a_sweep(store, capsys):
