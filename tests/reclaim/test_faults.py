@@ -291,8 +291,7 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     monkeypatch.setattr(disk.os, "fsync", watched)
     store = DiskStore(str(tmp_path))
     store.append("a/journal", b"one")
-    assert synced[-2:] == [str(tmp_path / "a/journal"), str(tmp_path / "a")]
-    assert str(tmp_path) in synced  # the folder itself was made
+    assert synced[-3:] == [str(tmp_path / "a/journal"), str(tmp_path / "a"), str(tmp_path)]
     synced.clear()
     store.append("a/journal", b"two")
     assert synced == [str(tmp_path / "a/journal")]
@@ -302,8 +301,9 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     assert synced[1] == str(tmp_path / "a")
     synced.clear()
     store.move("a/plan", "b/c/plan")
-    store.settle(["a/plan", "b/c/plan"])
-    new = [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path)]
+    store.settle(["b/c/plan", "a/plan"])
+    # Where it is now, before where it was: never is it in neither.
+    new = [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path), str(tmp_path / "a")]
     assert synced == new
     # Again in the same folders: only what changed is synced; a new folder, and what it was made in, as well.
     synced.clear()
@@ -311,10 +311,76 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     synced.clear()
     with store.together(["a", "b"]) as together:
         together.move("a/other", "b/c/other")
-    store.settle(["a/other", "b/c/other"])
+    store.settle(["b/c/other", "a/other"])
     assert synced == [str(tmp_path / "b/c"), str(tmp_path / "a")]
     synced.clear()
     with store.together(["b"]) as together:
         together.move("b/c/other", "b/d/e/other")
-    store.settle(["b/c/other", "b/d/e/other"])
-    assert synced == [str(tmp_path / part) for part in ("b/d/e", "b/d", "b/c", "b")]
+    store.settle(["b/d/e/other", "b/c/other"])
+    assert synced == [str(tmp_path / part) for part in ("b/d/e", "b/d", "b", "b/c")]
+
+
+def test_a_journal_that_a_killed_process_has_made_is_durable_before_anything_is_moved_on_its_word(
+    tmp_path, monkeypatch
+):
+    """It was killed between making the file and making that durable."""
+    (tmp_path / "runs/one").mkdir(parents=True)
+    (tmp_path / "runs/one/journal").touch()
+    synced: list[str] = []
+    monkeypatch.setattr(disk, "_sync_folder", lambda folder: synced.append(os.path.normpath(folder)))
+    DiskStore(str(tmp_path)).append("runs/one/journal", b"more")
+    assert synced == [str(tmp_path / "runs/one"), str(tmp_path / "runs"), str(tmp_path)]
+
+
+def test_what_moves_is_durable_where_it_goes_to_before_it_is_gone_from_where_it_was(v2, monkeypatch):
+    """On a file system that keeps folders one by one: a power cut between two of them must leave each thing in one."""
+    synced: list[str] = []
+    monkeypatch.setattr(disk, "_sync_folder", lambda folder: synced.append(os.path.normpath(folder)))
+    moves: list[tuple[str, str]] = []
+    move = DiskStore.move
+
+    def watched(store, source, target):
+        moves.append((source, target))
+        synced.clear()
+        move(store, source, target)
+
+    monkeypatch.setattr(DiskStore, "move", watched)
+    settle = DiskStore.settle
+
+    def settled(store, paths):
+        settle(store, paths)
+        for source, target in moves:
+            to, away = (os.path.dirname(f"{store.root}/{path}") for path in (target, source))
+            assert to in synced
+            assert away not in synced or synced.index(to) < synced.index(away)
+        moves.clear()
+
+    monkeypatch.setattr(DiskStore, "settle", settled)
+    outcome = apply(open_source(v2.source), plan_of(v2, *REFS), stopped="test")
+    assert outcome.state == "done"
+    assert restore(open_source(v2.source), outcome.run).state == "done"
+
+
+@pytest.mark.parametrize("batch", [steps.BATCH, 2])
+@pytest.mark.parametrize("lost", LOST)
+def test_the_power_goes_at_every_write_of_an_undo(tmp_path, lost, batch, monkeypatch):
+    monkeypatch.setattr(steps, "BATCH", batch)
+    store = fill(V2Store(tmp_path / "registry"))
+    before, plan = tree(store.root), plan_of(store, *REFS)
+    kept = staying(store, plan)
+    number = 0
+    while True:
+        run = apply(open_source(store.source), plan, stopped="test").run
+        source = open_source(store.source)
+        source.store = Volatile(source.store, number, LOST[lost])
+        try:
+            assert restore(source, run).state == "done"
+            break
+        except PowerCut:
+            pass
+        assert pulled(store).items() >= kept.items()
+        restored = restore(open_source(store.source), run)
+        assert (restored.state, restored.skipped) == ("done", ()), number
+        assert tree(store.root) == before
+        number += 1
+    assert number > 15

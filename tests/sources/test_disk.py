@@ -1,8 +1,11 @@
 """The store on a local disk leaves nothing open behind a caller who stops early."""
 
+import contextlib
 import ctypes
 import errno
 import os
+import resource
+import shutil
 
 import pytest
 
@@ -50,6 +53,14 @@ def test_a_stream_that_is_closed_early_closes_its_file(store):
     assert opened(store) != []
     stream.close()
     assert opened(store) == []
+
+
+@contextlib.contextmanager
+def replaced():
+    """What is told of folders that are no longer the ones that were opened: never that something is not there."""
+    with pytest.raises(OSError, match="was replaced") as caught:
+        yield
+    assert caught.value.errno == errno.ESTALE
 
 
 def test_links_are_refused_also_among_many_moves(store, tmp_path):
@@ -110,13 +121,67 @@ def test_a_link_that_is_put_on_the_way_leads_nowhere(store, tmp_path):
     (tmp_path / "from/two").mkdir()
     outside = tmp_path / "outside"
     outside.mkdir()
-    with store.together([]) as together:
+    with replaced(), store.together([]) as together:
         together.move("from/one", "to/one")
         (tmp_path / "to").rename(tmp_path / "real")
         (tmp_path / "to").symlink_to(outside)
         together.move("from/two", "to/two")
     assert list(outside.iterdir()) == []
     assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["one", "two"]
+
+
+def another_in_the_place_of(path) -> None:
+    """As when a repository is deleted and pushed anew: the same names, another folder."""
+    path.rename(path.with_name("deleted"))
+    for name in ("one", "two"):
+        (path / name).mkdir(parents=True)
+
+
+def test_a_folder_in_the_place_of_the_one_that_was_opened_is_noticed(store, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "from" / name).mkdir(parents=True)
+    with replaced(), store.together([]) as together:
+        together.move("from/one", "to/one")
+        another_in_the_place_of(tmp_path / "from")
+        together.move("from/two", "to/two")  # of the old one: nobody can know that
+    assert sorted(path.name for path in (tmp_path / "from").iterdir()) == ["one", "two"]
+
+
+def test_what_is_not_in_the_old_folder_is_not_taken_for_gone(store, tmp_path):
+    """A run leaves out what is gone and goes on with what belonged to it; and here it is."""
+    (tmp_path / "from/one").mkdir(parents=True)
+    with replaced(), store.together([]) as together:
+        together.move("from/one", "to/one")
+        another_in_the_place_of(tmp_path / "from")
+        assert together.kind("from/two") == "folder"
+        with replaced():
+            together.move("from/two", "to/two")
+    assert (tmp_path / "from/two").is_dir()
+
+
+def test_a_trash_that_vanishes_while_things_move_there_does_not_look_as_if_they_were_gone(store, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "from" / name).mkdir(parents=True)
+    with replaced(), store.together([]) as together:
+        together.move("from/one", "to/one")
+        shutil.rmtree(tmp_path / "to")
+        with replaced():
+            together.move("from/two", "to/two")
+    assert (tmp_path / "from/two").is_dir()
+
+
+def test_few_files_may_be_open_and_everything_moves_all_the_same(store, tmp_path):
+    for number in range(60):
+        (tmp_path / f"from/{number}/thing").mkdir(parents=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 30, hard))
+    try:
+        with store.together([]) as together:
+            for number in range(60):
+                together.move(f"from/{number}/thing", f"to/{number}/thing")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(list((tmp_path / "to").iterdir())) == 60
 
 
 def refused_by_the_file_system(here, name, there, new, flags):

@@ -111,7 +111,8 @@ class Store(Protocol):
         ...
 
     def settle(self, paths: list[str]) -> None:
-        """Make earlier moves into and out of the folders ``paths`` durable (fsync of directories on a disk)."""
+        """Make earlier moves to and from ``paths`` durable (fsync of directories on a disk), in this order: name
+        first where things went to. Then a power cut in between leaves them there as well, never nowhere."""
         ...
 
     def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:

@@ -25,6 +25,8 @@ class DiskStore:
         self._prefix = self.root.rstrip("/") + "/"
         self._settled: set[str] = set()
         """Folders that are durable in their parents, as far as this store has seen to it."""
+        self._appended: set[str] = set()
+        """Files that were appended to: they can be found again after a power cut."""
         self._opened: OpenFolders | None = None
         """Within `together`: folders from which and to which something was moved."""
 
@@ -118,7 +120,11 @@ class DiskStore:
 
     def _lstat(self, path: str) -> os.stat_result:
         near = self._opened.near(path) if self._opened is not None else None
-        return os.lstat(self._prefix + path) if near is None else os.lstat(near[1], dir_fd=near[0])
+        if near is not None:
+            with contextlib.suppress(FileNotFoundError):
+                return os.lstat(near[1], dir_fd=near[0])
+        # Also what an open folder does not have: another may be in its place by now.
+        return os.lstat(self._prefix + path)
 
     def blobs(self, folder: str) -> Iterator[tuple[str, Stat | None]]:
         """See ``Store``. The folder is read whole and closed before anything of it is yielded."""
@@ -169,10 +175,12 @@ class DiskStore:
 
     @contextlib.contextmanager
     def together(self, folders: Sequence[str]) -> Iterator["DiskStore"]:
-        """See ``Store``. For so long folders between which things move stay open."""
+        """See ``Store``. For so long folders between which things move stay open; at the end those that were open
+        last must be the ones that are there."""
         before, self._opened = self._opened, OpenFolders(self.root, self._settled)
         try:
             yield self
+            self._opened.check()
         finally:
             self._opened.close()
             self._opened = before
@@ -207,19 +215,16 @@ class DiskStore:
         target = self._at(path)
         self._make_folder(os.path.dirname(target))
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            descriptor = os.open(target, flags)
-            made = False
-        except FileNotFoundError:
-            descriptor = os.open(target, flags | os.O_CREAT, 0o644)
-            made = True
+        descriptor = os.open(target, flags | os.O_CREAT, 0o644)
         try:
             _write_all(descriptor, body)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if made:
-            _sync_folder(os.path.dirname(target))
+        if path not in self._appended:
+            # Also when it was there: who made it may have been killed before its folders were durable.
+            self.settle([path])
+            self._appended.add(path)
 
     def move(self, source: str, target: str) -> None:
         """See ``Store``. One ``rename``; permissions, owners and times of what is moved stay. Folders that are made
@@ -240,14 +245,16 @@ class DiskStore:
     def settle(self, paths: list[str]) -> None:
         """See ``Store``. A folder in which something changed is always synced, those above it the first time and
         whenever a folder was made in them."""
-        folders = {os.path.dirname(path) for path in paths}
-        for folder in list(folders):
+        folders: dict[str, None] = {}
+        for path in paths:
+            folder = os.path.dirname(path)
+            folders[folder] = None
             while folder and (folder := os.path.dirname(folder)) not in self._settled:
-                folders.add(folder)
-        for folder in sorted(folders, reverse=True):
+                folders[folder] = None
+        for folder in folders:
             with contextlib.suppress(FileNotFoundError):  # gone together with what was in it
                 _sync_folder(self._at(folder))
-        self._settled |= folders
+        self._settled |= folders.keys()
 
     def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
         """See ``Store``."""

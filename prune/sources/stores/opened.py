@@ -2,7 +2,8 @@
 reached from there.
 
 So the system goes down the long paths of a registry once for some hundred moves, and a link that somebody puts on the
-way leads nowhere: an open folder stays the one that was looked at.
+way leads nowhere: an open folder stays the one that was looked at. One that somebody has put another in the place of
+meanwhile is no longer what the registry serves: then moving ends with an error, and whoever goes on looks anew.
 """
 
 import contextlib
@@ -47,9 +48,36 @@ class OpenFolders:
         return None if here is None else (here, f"{folder}/{name}")
 
     def move(self, source: str, target: str) -> None:
-        """See ``Store.move``. One ``rename``; permissions, owners and times of what is moved stay."""
-        if len(self._open) > MOST_OPEN:
+        """See ``Store.move``. One ``rename``; permissions, owners and times of what is moved stay. Raises ``OSError``
+        with ``ESTALE`` when a folder on the way was replaced since it was opened."""
+        if len(self._open) > MOST_OPEN or source in self._open:  # what is open in there gets another path
+            self.check()
             self.close()
+        try:
+            self._move(source, target)
+        except FileNotFoundError:
+            # Not there, or not in the folder that was there when it was opened? The difference is one kept image.
+            self.check()
+            raise
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+                raise
+            self.check()
+            self.close()
+            self._move(source, target)
+
+    def check(self) -> None:
+        """Raise ``OSError`` with ``ESTALE`` when a folder was replaced, or taken away, since it was opened."""
+        for path, descriptor in self._open.items():
+            place = f"{self._root}/{path}" if path else self._root
+            try:
+                there = os.stat(place, follow_symlinks=not path)
+            except (FileNotFoundError, NotADirectoryError):
+                there = None
+            if there is None or not os.path.samestat(there, os.fstat(descriptor)):
+                raise OSError(errno.ESTALE, "A folder was replaced while things in it moved", place)
+
+    def _move(self, source: str, target: str) -> None:
         around, _, name = source.rpartition("/")
         into, _, new = target.rpartition("/")
         here = self._folder(around)
@@ -63,8 +91,6 @@ class OpenFolders:
                 os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
             else:
                 raise FileExistsError(errno.EEXIST, "something is there already", f"{self._root}/{target}")
-        if source in self._open:
-            self.close()  # what is open in there has another path now
 
     def _folder(self, path: str, *, make: bool = False) -> int:
         found = self._open.get(path)
