@@ -88,7 +88,12 @@ class _Run:
             return
         step = Step("tag", item, item, expect=id_)
         self._intend(step)
-        answer = await client.send("DELETE", f"/v1/repositories/{name}/tags/{quoted(tag)}", retry=False)
+
+        async def look() -> bool:
+            return await reader.tag(name, tag) == id_
+
+        path = f"/v1/repositories/{name}/tags/{quoted(tag)}"
+        answer = await client.send("DELETE", path, retry=False, look=look)
         # A registry that misses one of its own notes on the tag answers 404, and the tag is gone all the same.
         if await reader.tag(name, tag) is not None:
             raise SourceError(f"The registry did not delete {item}: it answered with status {answer.status}.")
@@ -101,7 +106,11 @@ class _Run:
             return
         step = Step("repository", name, name)
         self._intend(step)
-        answer = await client.send("DELETE", f"/v1/repositories/{name}/", retry=False)
+
+        async def look() -> bool:
+            return not await reader.tags(name)
+
+        answer = await client.send("DELETE", f"/v1/repositories/{name}/", retry=False, look=look)
         if answer.status not in (200, 202, 204, 404):
             raise SourceError(f"The registry did not delete {name}: it answered with status {answer.status}.")
         self._did(step)
@@ -177,9 +186,14 @@ async def _put_again(client: Client, reader: Reader, journal: Journal, step: Ste
         if here is not None:
             return "it was pushed again since; that tag stays"
         path, body = f"/v1/repositories/{name}/tags/{quoted(tag)}", json.dumps(step.expect).encode()
-    answer = await client.send(
-        "PUT", path, headers={"Content-Type": "application/json"}, body=body, retry=False, limit=MAX_JSON_BYTES
-    )
+
+    async def look() -> bool:
+        if step.kind == "repository":
+            return not await reader.listed(step.item)
+        return await reader.tag(name, tag) is None
+
+    headers = {"Content-Type": "application/json"}
+    answer = await client.send("PUT", path, headers=headers, body=body, retry=False, limit=MAX_JSON_BYTES, look=look)
     if answer.status in (200, 201, 202, 204):
         return ""
     if answer.status == 404:

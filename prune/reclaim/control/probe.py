@@ -10,7 +10,7 @@ from prune.model.manifest import OCI_MANIFEST
 from prune.reclaim.control.base import ControlLost, Former, Note, Uncontrolled
 from prune.sources.credentials import Access
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.client import Client, in_any_case
 from prune.sources.registry_v2.source import RegistryV2
 
 #: A repository that is never made: the body is no manifest, and not what its digest says.
@@ -42,7 +42,9 @@ def see(registry: RegistryV2) -> Seen:
         path = f"/v2/{REPOSITORY}/manifests/{digest_of(BODY + b' Nor has it this digest.')}"
         scope = f"repository:{REPOSITORY}:pull,push"
         headers = {"Content-Type": OCI_MANIFEST}
-        answer = await client.send("PUT", path, scope=scope, headers=headers, body=BODY, retry=False)
+        answer = await client.send(
+            "PUT", path, scope=scope, headers=headers, body=BODY, retry=False, look=in_any_case
+        )
         # A pull-through cache refuses pushes with 405 as well, in JSON, but writes what it is asked for.
         if answer.status == 405 and b"UNSUPPORTED" not in answer.body:
             return "read-only"

@@ -162,20 +162,30 @@ class Cleaning:
             self._leave(digest, planned, "it is gone already")
             return
         self.record.intend(step, *follow)
+        await writing.get_ready_to_delete(self.client, self.name)
         try:
             await self._check_unchanged(digest, planned, graph)
         except _News:
             self.record.withdraw("it was moved a moment ago", step, *follow)
             raise
-        answer = await writing.delete(self.client, self.name, digest)
+
+        async def look() -> bool:
+            self.listed = (float("-inf"), frozenset())  # whatever it was good for
+            await self._check_unchanged(digest, planned, graph)
+            return True
+
+        try:
+            answer = await writing.delete(self.client, self.name, digest, look)
+        except _News:
+            self._doubt(step, *follow)  # what was answered with an error may be done
+            raise _News(None) from None
         if answer.status in writing.DONE or (answer.status == 404 and answer.attempts > 1):
             self.record.did(step, *follow)
         elif answer.status == 404:
             self.record.withdraw("it is gone already", step, *follow)
             self._leave(digest, planned, "it is gone already")
         elif answer.status >= 500:
-            # A part of it may be done. The intent stays on record, and the next look says what is gone.
-            self.record.pending.update((one.path, one) for one in (step, *follow))
+            self._doubt(step, *follow)
             self._leave(digest, planned, f"the registry failed to delete it ({answer.status})")
             raise _News(None)
         elif not self.record.moved:
@@ -184,6 +194,11 @@ class Cleaning:
         else:
             self.record.withdraw("the registry refused", step, *follow)
             self._leave(digest, planned, f"the registry does not let it go ({answer.status})")
+
+    def _doubt(self, *steps: Step) -> None:
+        """Note that all or a part of what was asked for may be done: the intent stays on record, and the next look
+        says what is gone."""
+        self.record.pending.update((one.path, one) for one in steps)
 
     async def _check_unchanged(self, digest: Digest, planned: Collection[str], graph: RepositoryGraph) -> None:
         """Raise ``_News`` unless what points at a manifest, or refers to it, is what was judged."""
@@ -224,11 +239,14 @@ class Cleaning:
             # An index holds it, say: nothing but its digest leads to it from now on.
             others = [Step("sibling", f"{self.name}@{digest}", f"sibling {self.name}@{digest}", digest, counts=0)]
         self.record.intend(step, *others)
+        await writing.get_ready_to_delete(self.client, self.name)
         try:
             if await writing.points_at(self.client, self.name, tag) != digest:
                 raise Moved(tag)
             why = await self.untagging.take(self.name, tag, digest, self._config(digest))
         except Moved as moved:
+            for other in others:  # it may have been taken away before it was moved
+                await bring_back(self.client, self.record, other)
             self.record.withdraw("it was moved a moment ago", step, *others)
             raise _News({moved.tag}) from None
         lost = [one for one in others if await bring_back(self.client, self.record, one)]

@@ -63,6 +63,7 @@ async def _push_again(client: Client, record: RunRecord, step: Step) -> str:
     tagged = step.kind == "tag"
     name, _, reference = step.item.partition("@") if not tagged else step.item.rpartition(":")
     digest = step.expect if tagged else reference
+    await writing.get_ready_to_push(client, name)
     if tagged:
         now = await writing.points_at(client, name, reference)
         if now == digest:
@@ -73,8 +74,12 @@ async def _push_again(client: Client, record: RunRecord, step: Step) -> str:
         kind, body = record.kept(name, digest)
     except (OSError, Unreadable):
         return "its bytes are not kept any more"
-    answer = await writing.push_manifest(client, name, reference, kind, body)
-    if answer.status in (200, 201, 202):
+
+    async def look() -> bool:
+        return not tagged or await writing.points_at(client, name, reference) is None
+
+    answer = await writing.push_manifest(client, name, reference, kind, body, look)
+    if answer.status in (200, 201, 202) or (tagged and await writing.points_at(client, name, reference) == digest):
         return ""
     if answer.status in (400, 404):
         return "its blobs are gone: the registry has collected its garbage since"

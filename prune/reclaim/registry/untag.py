@@ -10,7 +10,7 @@ from prune.reclaim.registry.record import RunRecord
 from prune.reclaim.steps import Step
 from prune.sources.registry_v2 import writing
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.client import RETRIED, Client, in_any_case
 from prune.sources.registry_v2.transfer import Answer
 
 _EMPTY_CONFIG = "application/vnd.registryui.untag.v1+json"
@@ -42,8 +42,16 @@ class Untagging:
         ``config`` is any config that the repository holds. Raises ``SourceError`` when nothing can be untagged.
         """
         if self.by_name is not False:
-            answer = await writing.delete(self._client, name, tag)
-            if answer.status in writing.DONE:
+
+            async def look() -> bool:
+                now = await writing.points_at(self._client, name, tag)
+                if now not in (digest, None):
+                    raise Moved(tag)
+                return now is not None
+
+            answer = await writing.delete(self._client, name, tag, look)
+            waited = answer.status in RETRIED or (answer.status == 404 and answer.attempts > 1)
+            if answer.status in writing.DONE or (waited and not await look()):
                 self.by_name = True
                 return ""
             if self.by_name:
@@ -75,7 +83,7 @@ class Untagging:
         if answer.status not in (200, 201, 202):
             self._record.withdraw("it was not taken", throw_away)
             return f"the registry does not let it be replaced (status {answer.status})"
-        answer = await writing.delete(self._client, name, throw_away.expect)
+        answer = await writing.delete(self._client, name, throw_away.expect, in_any_case)
         if answer.status not in (*writing.DONE, 404):
             raise SourceError(writing.why_not_deleted(answer, throw_away.item))
         self._record.did(throw_away)
@@ -84,11 +92,19 @@ class Untagging:
     async def _push(self, name: str, tag: str, digest: Digest, throw_away: Step, body: bytes) -> Answer:
         # First on the record: whatever happens between the two requests, the next run cleans up.
         self._record.intend(throw_away)
+        await writing.get_ready_to_push(self._client, name)
         if await writing.points_at(self._client, name, tag) != digest:
             self._record.withdraw("it was not pushed", throw_away)
             raise Moved(tag)
+
+        async def look() -> bool:
+            # By what was answered with an error it may have been replaced already.
+            if await writing.points_at(self._client, name, tag) not in (digest, throw_away.expect):
+                raise Moved(tag)
+            return True
+
         try:
-            return await writing.push_manifest(self._client, name, tag, OCI_MANIFEST, body)
+            return await writing.push_manifest(self._client, name, tag, OCI_MANIFEST, body, look)
         except Denied as error:
             self._record.withdraw("it was not taken", throw_away)
             raise Denied(f"Taking one of several tags from an image needs the right to push: {error}") from None
@@ -125,7 +141,7 @@ async def settle(client: Client, record: RunRecord) -> None:
     that a registry took along come back."""
     for step in [step for step in record.pending.values() if step.kind == "throw-away"]:
         name = step.path.split(" ")[1]
-        answer = await writing.delete(client, name, step.expect)
+        answer = await writing.delete(client, name, step.expect, in_any_case)
         if answer.status not in (*writing.DONE, 404):
             raise SourceError(writing.why_not_deleted(answer, step.item))
         record.did(step)
@@ -137,10 +153,17 @@ async def settle(client: Client, record: RunRecord) -> None:
 async def bring_back(client: Client, record: RunRecord, sibling: Step) -> bool:
     """Put a tag, or an image without one, back if a registry took it along with a tag; tell whether it did."""
     name, _, reference = sibling.item.rpartition("@" if "@" in sibling.item else ":")
-    if await writing.points_at(client, name, reference) is not None:
+
+    async def look() -> bool:
+        return await writing.points_at(client, name, reference) is None
+
+    if not await look():
         return False
-    answer = await writing.push_manifest(client, name, reference, *record.kept(name, sibling.expect))
-    if answer.status not in (200, 201, 202):
+    await writing.get_ready_to_push(client, name)
+    if not await look():
+        return False
+    answer = await writing.push_manifest(client, name, reference, *record.kept(name, sibling.expect), look)
+    if answer.status not in (200, 201, 202) and await look():
         raise SourceError(
             f"The registry took {sibling.item} along with a tag of the same image, and does not take it back "
             f"({answer.status}): push {sibling.expect} to it again."

@@ -6,7 +6,7 @@ from prune.model.errors import Unreadable
 from prune.sources.registry_v1.reading import is_not_there
 from prune.sources.registry_v2.abilities import Ability
 from prune.sources.registry_v2.auth import Denied
-from prune.sources.registry_v2.client import Client
+from prune.sources.registry_v2.client import Client, in_any_case
 
 _UNKNOWN = "This could not be found out."
 
@@ -41,7 +41,7 @@ async def abilities(client: Client, repository: str, *, listed: bool) -> tuple[A
 async def _deletes(client: Client, repository: str) -> bool | None:
     path = f"/v1/repositories/{repository}/tags/registryui-{secrets.token_hex(16)}"
     try:
-        answer = await client.send("DELETE", path, retry=False)
+        answer = await client.send("DELETE", path, retry=False, look=in_any_case)
     except Denied:
         return False
     except Unreadable:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,15 @@ MOST_REDIRECTS = 5
 
 RETRIED = frozenset({429, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+#: Looks whether a request that changes something may be sent once more.
+type Look = Callable[[], Awaitable[bool]]
+
+
+async def in_any_case() -> bool:
+    """Look at nothing: for what does no harm when it is done twice, or late."""
+    return True
 
 
 class Unreachable(SourceError, Unreadable):
@@ -103,6 +113,7 @@ class Client:
         retry: bool | None = None,
         bare: bool = False,
         hashing: str = "",
+        look: Look | None = None,
     ) -> Answer:
         """Send one request and return its answer, whatever its status, 401 and 403 excepted.
 
@@ -111,11 +122,16 @@ class Client:
         followed there, without credentials. With ``hashing`` (an algorithm) the body of a 200 is hashed and not kept,
         however large it is, and may take its time as long as it keeps coming.
 
+        What changes something is sent again, after a pause that the registry asks for or with another token, only if
+        ``look`` allows it, for what was seen before the first time may be true no more; and never after a pause
+        without one. Otherwise the answer is returned as it came.
+
         Raises ``Denied`` for 401 and 403, ``Unreadable`` for an answer that is too large, cut off or elsewhere,
         ``SourceError`` when the registry cannot be reached.
         """
         url = self.own(path)
-        again = method in ("GET", "HEAD") if retry is None else retry
+        reads = method in ("GET", "HEAD")
+        again = reads if retry is None else retry
         refreshed = False
         attempt = 0
         while True:
@@ -138,18 +154,28 @@ class Client:
                 refreshed = True
                 if self._login.learn(answer.headers.get("www-authenticate", ""), scope, authorization):
                     attempt -= 1  # a 401 did nothing
-                    continue
+                    if not reads:
+                        await self._login.authorization(scope)
+                    if reads or look is None or await look():
+                        continue
+                    return answer
             if status in (401, 403) and not bare:
                 raise Denied(self._denied(status, method, url))
-            if status in RETRIED and attempt < ATTEMPTS:
+            if status in RETRIED and attempt < ATTEMPTS and (reads or look is not None):
                 self.gate.too_much()
                 await asyncio.sleep(_wait(answer.headers.get("retry-after", ""), attempt))
-                continue
+                if reads or look is None or await look():
+                    continue
+                return msgspec.structs.replace(answer, attempts=attempt)
             self.gate.fine()
             self._failures = 0
             if status in REDIRECTS and method in ("GET", "HEAD"):
                 answer = await self._follow(method, answer, given, limit, hashing)
             return msgspec.structs.replace(answer, attempts=attempt) if attempt > 1 else answer
+
+    async def get_ready(self, scope: str) -> None:
+        """Fetch the token for a scope, if one is needed, before the look on which a request relies."""
+        await self._login.authorization(scope)
 
     async def _follow(self, method: str, answer: Answer, headers: dict[str, str], limit: int, hashing: str) -> Answer:
         """Go where a registry keeps what was asked for: on its own host, or, without credentials, on another."""

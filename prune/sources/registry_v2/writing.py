@@ -5,7 +5,7 @@ import secrets
 from prune.model.digest import Digest, digest_of
 from prune.model.errors import SourceError
 from prune.model.manifest import MAX_MANIFEST_BYTES
-from prune.sources.registry_v2.client import Client, quoted
+from prune.sources.registry_v2.client import Client, Look, in_any_case, quoted
 from prune.sources.registry_v2.reading import ACCEPT
 from prune.sources.registry_v2.transfer import Answer
 
@@ -33,30 +33,44 @@ async def points_at(client: Client, name: str, tag: str) -> Digest | None:
     return digest_of(answer.body)
 
 
-async def delete(client: Client, name: str, reference: str) -> Answer:
-    """Ask for the end of a manifest, by its digest, or of a tag; return the answer."""
+async def get_ready_to_delete(client: Client, name: str) -> None:
+    """Fetch what a deletion needs before the look on which it relies: nothing that takes long comes in between."""
+    await client.get_ready(f"repository:{name}:pull,delete")
+
+
+async def get_ready_to_push(client: Client, name: str) -> None:
+    """The same for a push."""
+    await client.get_ready(f"repository:{name}:pull,push")
+
+
+async def delete(client: Client, name: str, reference: str, look: Look) -> Answer:
+    """Ask for the end of a manifest, by its digest, or of a tag; return the answer. Asked to wait, ``look`` before it
+    is sent again."""
     path = f"/v2/{name}/manifests/{quoted(reference)}"
-    return await client.send("DELETE", path, scope=f"repository:{name}:pull,delete", retry=False)
+    return await client.send("DELETE", path, scope=f"repository:{name}:pull,delete", retry=False, look=look)
 
 
-async def push_manifest(client: Client, name: str, reference: str, kind: str, body: bytes) -> Answer:
-    """Push a manifest by its digest, or to a tag; return the answer."""
+async def push_manifest(
+    client: Client, name: str, reference: str, kind: str, body: bytes, look: Look = in_any_case
+) -> Answer:
+    """Push a manifest by its digest, or to a tag; return the answer. ``look`` as in `delete`."""
     path = f"/v2/{name}/manifests/{quoted(reference)}"
     scope, headers = f"repository:{name}:pull,push", {"Content-Type": kind}
-    return await client.send("PUT", path, scope=scope, headers=headers, body=body, retry=False)
+    return await client.send("PUT", path, scope=scope, headers=headers, body=body, retry=False, look=look)
 
 
 async def push_blob(client: Client, name: str, body: bytes) -> None:
     """Push a small blob. Raises ``SourceError`` when the registry does not take it."""
     scope = f"repository:{name}:pull,push"
-    answer = await client.send("POST", f"/v2/{name}/blobs/uploads/", scope=scope, retry=False)
+    path = f"/v2/{name}/blobs/uploads/"
+    answer = await client.send("POST", path, scope=scope, retry=False, look=in_any_case)
     location = answer.headers.get("location", "")
     if answer.status != 202 or not location:
         raise SourceError(f"The registry does not take uploads to {name} ({answer.status}), which untagging needs.")
     url = client.own(location)
     url += f"{'&' if '?' in url else '?'}digest={digest_of(body)}"
     headers = {"Content-Type": "application/octet-stream"}
-    answer = await client.send("PUT", url, scope=scope, headers=headers, body=body, retry=False)
+    answer = await client.send("PUT", url, scope=scope, headers=headers, body=body, retry=False, look=in_any_case)
     if answer.status not in (201, 202, 204):
         raise SourceError(f"The registry did not take an upload to {name} ({answer.status}), which untagging needs.")
 
@@ -64,12 +78,12 @@ async def push_blob(client: Client, name: str, body: bytes) -> None:
 async def ask_to_delete_nothing(client: Client, name: str) -> Answer:
     """Ask for the end of a manifest that cannot exist; return the answer, which tells whether deleting is possible:
     404 when it is, 405 when it is switched off (Docker registry HTTP API V2, "Deleting an Image")."""
-    return await delete(client, name, f"sha256:{secrets.token_hex(32)}")
+    return await delete(client, name, f"sha256:{secrets.token_hex(32)}", in_any_case)
 
 
 async def ask_to_untag_nothing(client: Client, name: str) -> Answer:
     """The same for a tag that nobody has: 400 or 405 where tags cannot be deleted by their name."""
-    return await delete(client, name, f"registryui-{secrets.token_hex(16)}")
+    return await delete(client, name, f"registryui-{secrets.token_hex(16)}", in_any_case)
 
 
 def why_not_deleted(answer: Answer, item: str) -> str:
