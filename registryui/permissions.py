@@ -5,7 +5,9 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 VIEW = "registryui.view_registry"
@@ -25,6 +27,12 @@ ROLES: dict[str, tuple[str, ...]] = {
     "approver": (APPROVE, RESTORE, SCRUB),
     "admin": (CLEAN_UP, EMPTY_TRASH, MANAGE),
 }
+
+
+def who_may(permission: str) -> QuerySet[User]:
+    """Return everybody who has ``permission`` now, by a role or otherwise, and whose account is open."""
+    return User.objects.with_perm(permission, backend="django.contrib.auth.backends.ModelBackend")
+
 
 type View = Callable[..., HttpResponseBase]
 

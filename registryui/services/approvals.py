@@ -1,13 +1,15 @@
 """Who has agreed to a plan, and whether that is enough: asked whenever something is about to happen because of it."""
 
 from registryui.models import Approval, Proposal
+from registryui.permissions import APPROVE, who_may
 from registryui.services import standing
 
 
 def count(proposal: Proposal) -> int:
-    """Return how many people have approved the plan as it is now. Whose account was closed since counts no more."""
+    """Return how many people have approved the plan as it is now. Whose account was closed since, or who may approve
+    no more, does not count."""
     given = Approval.objects.filter(plan=proposal.plan, decision=Approval.Decision.APPROVE)
-    return given.filter(user__is_active=True).count()
+    return given.filter(user__in=who_may(APPROVE)).count()
 
 
 def missing(proposal: Proposal) -> int:

@@ -10,13 +10,12 @@ from collections.abc import Collection
 from functools import partial
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
 from django.urls import reverse
 
 from registryui.models import PolicyRun, Proposal, Registry, Run
-from registryui.permissions import APPROVE
+from registryui.permissions import APPROVE, who_may
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +75,7 @@ def _tell(subject: str, lines: list[str], path: str, *, without: Collection[int 
     account is in ``without``, as soon as what it tells of is committed."""
     if not settings.EMAIL_FROM:
         return
-    people = User.objects.with_perm(APPROVE, backend="django.contrib.auth.backends.ModelBackend")
-    people = people.filter(is_active=True).exclude(email="").exclude(pk__in=[pk for pk in without if pk])
+    people = who_may(APPROVE).exclude(email="").exclude(pk__in=[pk for pk in without if pk])
     to = sorted(set(people.values_list("email", flat=True)))
     body = "\n".join([*lines, f"{settings.BASE_URL}{path}"]) + "\n"
     if to:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop
 
 from prune.policy.faults import PolicyError
 from registryui.models import PolicyVersion, Registry, StandingApproval, StandingSignature
+from registryui.permissions import APPROVE, who_may
 from registryui.services import audit, policies
 from registryui.services.errors import NotNow
 
@@ -75,8 +76,9 @@ def counts(standing: StandingApproval) -> bool:
 
 def missing(standing: StandingApproval) -> int:
     """Return how many signatures are still needed: as many as a proposal there needs approvals. That of somebody
-    whose account was closed since counts no more."""
-    return max(0, standing.registry.required_approvals - standing.signatures.filter(user__is_active=True).count())
+    whose account was closed since, or who may approve no more, does not count."""
+    signed = standing.signatures.filter(user__in=who_may(APPROVE)).count()
+    return max(0, standing.registry.required_approvals - signed)
 
 
 def stale(standing: StandingApproval) -> NotNow | None:
