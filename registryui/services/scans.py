@@ -63,9 +63,9 @@ def perform(scan_id: int) -> None:
         try:
             _read(scan, lease)
         except PruneError as error:
-            _fail(scan, str(error))
+            _fail(lease, scan, str(error))
         except OSError as error:
-            _fail(scan, f"The registry could not be read: {error.strerror or error}.")
+            _fail(lease, scan, f"The registry could not be read: {error.strerror or error}.")
         except LeaseLost:
             log.info("Scan %s of %s was called off, or taken over.", scan.pk, scan.registry.slug)
 
@@ -75,17 +75,21 @@ def _read(scan: Scan, lease: Lease) -> None:
     source = open_registry(registry)
     snapshot = source.scan(lease.report, known=latest_snapshot(registry))
     lease.check()
-    keep(scan, snapshot)
+    keep(scan, snapshot, lease)
     see_abilities(registry, source)
 
 
-def _fail(scan: Scan, message: str) -> None:
+def _fail(lease: Lease, scan: Scan, message: str) -> None:
     log.warning("Scan %s of %s failed: %s", scan.pk, scan.registry.slug, message)
-    Scan.objects.filter(pk=scan.pk).update(state=Scan.State.FAILED, message=message, finished_at=timezone.now())
+    lease.mine().update(state=Scan.State.FAILED, message=message, finished_at=timezone.now())
 
 
-def keep(scan: Scan, snapshot: Snapshot) -> None:
-    """Store what a scan found. One that found nothing new writes a handful of rows."""
+def keep(scan: Scan, snapshot: Snapshot, lease: Lease | None = None) -> None:
+    """Store what a scan found. One that found nothing new writes a handful of rows.
+
+    Raises ``LeaseLost``, and stores nothing, when the scan is not ours any more under ``lease``: who takes over may
+    have stored a newer one by now.
+    """
     registry = scan.registry
     now = timezone.now()
     summary = summarise(snapshot)
@@ -99,12 +103,15 @@ def keep(scan: Scan, snapshot: Snapshot) -> None:
             for p in snapshot.problems[:MOST_PROBLEMS]
         ]
         counts["problems"] = len(snapshot.problems)
-        Scan.objects.filter(pk=scan.pk).update(
+        row = Scan.objects.filter(pk=scan.pk) if lease is None else lease.mine()
+        # One UPDATE with its condition, and all that was written before hangs on it.
+        if not row.update(
             state=Scan.State.COMPLETE if snapshot.complete else Scan.State.INCOMPLETE,
             finished_at=now,
             summary=counts,
             problems=problems,
-        )
+        ):
+            raise LeaseLost
         Registry.objects.filter(pk=registry.pk).update(last_scan=scan, kind=snapshot.kind)
     space.keep(scan, snapshot, now, changed=changed)
 

@@ -4,11 +4,15 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from prune.model.errors import SourceError
+from prune.plan.summary import summarise
+from prune.sources.storage_v2 import StorageV2
 from registryui.models import Manifest, ManifestSighting, Registry, RegistrySnapshot, Repository, Scan, TagSighting
 from registryui.services import leases, scans
 from tests.stores import V2Store, age
@@ -124,6 +128,44 @@ def test_work_that_somebody_does_is_left_alone_and_work_left_behind_is_taken_ove
     scans.perform(waiting.pk)
     waiting.refresh_from_db()
     assert waiting.state == "complete"
+
+
+@pytest.mark.parametrize("happened", [{"lease_owner": "another"}, {"state": "queued"}, {"state": "failed"}])
+def test_what_a_worker_found_that_was_taken_for_dead_is_not_kept(shop, monkeypatch, happened):
+    """Another one has scanned since: its newer snapshot must not be replaced by an older one, at no moment."""
+    newer = scans.latest_snapshot(shop)
+    first = min(newer.repositories)
+    empty = msgspec.structs.replace(newer.repositories[first], tags={})
+    older = msgspec.structs.replace(newer, repositories={**newer.repositories, first: empty})
+    waiting = scans.request(None, shop)
+
+    def summarised(snapshot):
+        # After the last look of the worker, right before it writes.
+        Scan.objects.filter(pk=waiting.pk).update(**happened)
+        return summarise(snapshot)
+
+    monkeypatch.setattr(scans, "summarise", summarised)
+    monkeypatch.setattr(StorageV2, "scan", lambda *_, **__: older)
+    scans.perform(waiting.pk)
+    assert scans.latest_snapshot(shop) == newer
+    shop.refresh_from_db()
+    assert shop.last_scan_id != waiting.pk
+    waiting.refresh_from_db()
+    assert waiting.state == happened.get("state", "running")
+    assert TagSighting.objects.filter(repository__name=first, ended_at=None).exists()
+
+
+def test_that_a_worker_failed_that_was_taken_for_dead_is_not_said_of_the_next(shop, monkeypatch):
+    waiting = scans.request(None, shop)
+
+    def fails(*_, **__):
+        Scan.objects.filter(pk=waiting.pk).update(lease_owner="another")
+        raise SourceError("It could not be read.")
+
+    monkeypatch.setattr(StorageV2, "scan", fails)
+    scans.perform(waiting.pk)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.message) == ("running", "")
 
 
 def test_a_worker_that_lost_its_lease_stops(shop):
