@@ -35,5 +35,6 @@ def run(options: Namespace) -> int:
     if emptied.message:
         say(emptied.message)
     if emptied.kept:
-        say(f"{len(emptied.kept)} run(s) kept, for their verification was not good: {', '.join(emptied.kept)}.")
+        why = "their verification was not good, or not all that they took could be put back"
+        say(f"{len(emptied.kept)} run(s) kept, for {why}: {', '.join(emptied.kept)}.")
     return 0

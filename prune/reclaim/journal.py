@@ -121,7 +121,8 @@ class Record(msgspec.Struct):
     end: Line | None = None
     verified: Verified | None = None
     accepted: Line | None = None
-    """That somebody took note of what the newest verification did not find, and lets the trash go all the same."""
+    """That somebody took note of what the newest verification did not find, or of what could not be put back, and
+    lets the trash go all the same."""
     intents: dict[str, Step] = {}
     moved: dict[str, Step] = {}
     found: set[str] = set()
@@ -169,7 +170,7 @@ def read_record(journal: Journal) -> Record:
             case "back":
                 record.back.update(line.paths)
             case "restored":
-                record.restored, record.restoring = line, False
+                record.restored, record.restoring, record.accepted = line, False, None
             case "emptying":
                 record.emptying = True
             case "emptied":

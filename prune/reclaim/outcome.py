@@ -45,7 +45,8 @@ class Restored(msgspec.Struct, frozen=True):
 
 class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
     """The runs whose trash is gone for good, and the bytes of data and layer files given back. ``kept`` are runs
-    whose trash stays, because it may be needed: their verification was not good."""
+    whose trash stays, because it may be needed: their verification was not good, or not all of it could be put
+    back."""
 
     runs: tuple[str, ...]
     freed_bytes: int
@@ -54,7 +55,8 @@ class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TrashRun(msgspec.Struct, frozen=True):
-    """A run as the store remembers it. Times are seconds since 1970, UTC."""
+    """A run as the store remembers it. Times are seconds since 1970, UTC. ``touched`` tells whether it took anything,
+    or asked a registry or an engine to, as far as anybody knows."""
 
     run: str
     plan_digest: str
@@ -63,3 +65,4 @@ class TrashRun(msgspec.Struct, frozen=True):
     finished: int | None
     freed_bytes: int
     reason: str
+    touched: bool = True

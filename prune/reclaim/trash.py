@@ -2,11 +2,13 @@
 
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from prune.model.digest import HEX_LENGTH
 from prune.model.errors import Refused
+from prune.plan.drift import Skipped
 from prune.plan.verification import Loss
+from prune.plan.words import counted
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
 from prune.sources.base import Source
@@ -26,14 +28,17 @@ def list_runs(source: Source) -> list[TrashRun]:
     for name in run_names(store):
         record = read_record(Journal(store, name))
         if record.begin is not None:
-            found.append(_described(name, record.begin, record))
+            # In storage looking tells what was moved; what was asked of others may be done without an answer.
+            intended = not isinstance(source, StorageV1 | StorageV2 | OciLayout) and bool(record.intents)
+            found.append(_described(name, record.begin, record, touched=intended or bool(record.moved)))
     return sorted(found, key=lambda run: (-run.started, run.run))
 
 
 def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Collection[str] | None = None) -> Emptied:
     """Remove what finished runs took away, for good. ``older_than`` is in seconds since their end, ``None`` for
     any age; ``runs`` limits it to these. Runs that are not finished, or being restored, are left alone, and so are
-    those in storage after which what was to stay was not looked at, or not found whole.
+    those in storage after which what was to stay was not looked at, or not found whole, and those of which not all
+    could be put back.
 
     Raises ``Refused`` when a run of ``runs`` is unknown or may not be emptied.
     """
@@ -57,6 +62,10 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
             if why:
                 if runs is not None:
                     again = "restore it, or apply its plan again to have it verified, first"
+                    if record.restored is not None:
+                        again = (
+                            "put right what was in its way and restore it again, or accept that it stays away, first"
+                        )
                     raise Refused(f"After run {name} {why}; {again}.")
                 kept.append(name)
                 continue
@@ -68,8 +77,9 @@ def empty_trash(source: Source, *, older_than: int | None, now: int, runs: Colle
 
 
 def accept_losses(source: Source, run: str, seen: Sequence[Loss], reason: str, *, now: int) -> None:
-    """Write down that somebody knows what the verification of a run did not find, and lets its trash go all the
-    same: for what a person deleted meanwhile, say. ``seen`` is what they were shown; a later verification asks anew.
+    """Write down that somebody knows what the verification of a run did not find, or what of it could not be put
+    back, and lets its trash go all the same: for what a person deleted or pushed again meanwhile, say. ``seen`` is
+    what they were shown; a later verification, or a later restore, asks anew.
 
     Raises ``Refused`` when there is nothing to accept, or something else than they saw.
     """
@@ -79,20 +89,34 @@ def accept_losses(source: Source, run: str, seen: Sequence[Loss], reason: str, *
     with store.lock(LOCK):
         journal = Journal(store, run)
         record = read_record(journal)
-        verified = record.verified
-        if record.begin is None or record.restored is not None or record.restoring or record.emptying:
+        verified, restored = record.verified, record.restored
+        done = restored is not None and restored.state == "done"
+        if record.begin is None or done or record.restoring or record.emptying:
             raise Refused(f"Run {run} has no trash that waits for this.")
-        if verified is None or verified.state != "bad":
+        if restored is not None:
+            if tuple(seen) != left_behind(restored.skipped):
+                raise Refused(f"Run {run} was restored again since you looked, and something else stays away now.")
+        elif verified is None or verified.state != "bad":
             raise Refused(f"The verification of run {run} found nothing that could be accepted.")
-        if tuple(seen) != verified.missing:
+        elif tuple(seen) != verified.missing:
             raise Refused(f"Run {run} was verified again since you looked, and something else is missing now.")
         journal.add(Line("accepted", now, reason=reason.strip()))
 
 
+def left_behind(skipped: Iterable[Skipped]) -> tuple[Loss, ...]:
+    """Return what of a run could not be put back, as `accept_losses` wants it."""
+    return tuple(Loss(one.item, one.reason) for one in skipped)
+
+
 def _why_needed(source: Source, record: Record) -> str:
     """Return why the trash of a run may still be needed, nothing when it may be emptied."""
-    if record.restored is not None or record.accepted is not None:
+    if record.accepted is not None:
         return ""
+    if record.restored is not None:
+        if record.restored.state == "done":
+            return ""
+        number = len(record.restored.skipped)
+        return f"{counted(number, 'thing')} could not be put back, and may be nowhere but in its trash"
     if record.verified is None:
         # A run in storage that came to its end and was interrupted before anybody looked at what stays.
         in_storage = isinstance(source, StorageV1 | StorageV2 | OciLayout)
@@ -142,7 +166,7 @@ def _store(source: Source) -> Store:
     raise Refused(f"A source of kind {source.kind} has no trash.")
 
 
-def _described(name: str, begin: Line, record: Record) -> TrashRun:
+def _described(name: str, begin: Line, record: Record, *, touched: bool) -> TrashRun:
     last = record.end
     state = "unfinished"
     if record.emptied is not None or record.emptying:
@@ -161,4 +185,5 @@ def _described(name: str, begin: Line, record: Record) -> TrashRun:
         finished=last.at if last else None,
         freed_bytes=sum(step.size for step in record.moved.values()),
         reason=begin.reason,
+        touched=touched,
     )

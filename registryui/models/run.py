@@ -82,11 +82,19 @@ class Run(Leased):
 
     @property
     def losses_open(self) -> bool:
-        """Tell whether its verification found something missing that nobody has accepted, and its trash waits."""
+        """Tell whether its verification found something missing, or not all could be put back, and nobody has
+        accepted that, so that the trash waits."""
         found = self.verified or {}
-        return self.trash == self.Trash.HELD and found.get("state") == "bad" and "accepted" not in found
+        if "accepted" in found:
+            return False
+        if self.kind == self.Kind.RESTORE and self.parent is not None:
+            later = self.parent.followers.filter(kind=self.Kind.RESTORE, pk__gt=self.pk)
+            held = self.parent.trash == self.Trash.HELD
+            return self.state == self.State.PARTIAL and held and not later.exists()
+        return self.trash == self.Trash.HELD and found.get("state") == "bad"
 
     @property
     def losses_mark(self) -> str:
-        """Return a mark that is another one for another verification."""
-        return hashlib.sha256(json.dumps(self.verified, sort_keys=True).encode()).hexdigest()
+        """Return a mark that is another one for another verification, or for another undo."""
+        shown = [self.verified, self.skipped] if self.kind == self.Kind.RESTORE else self.verified
+        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

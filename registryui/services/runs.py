@@ -98,14 +98,18 @@ def empty(actor: User, run: Run) -> Run:
 
 
 def accept(actor: User, run: Run, reason: str, seen: str) -> None:
-    """Put on the record that somebody knows what the verification of a cleanup did not find, so that its trash can be
-    emptied. ``seen`` is the mark of what they were shown, see ``Run.losses_mark``."""
+    """Put on the record that somebody knows what the verification of a cleanup did not find, or what an undo could
+    not put back, so that its trash can be emptied. ``seen`` is the mark of what they were shown, see
+    ``Run.losses_mark``."""
     if not run.losses_open:
         raise NotNow("There is nothing here that could be accepted.")
     if seen != run.losses_mark:
         raise NotNow("It was verified again since you looked. Here is what is missing now.")
     verified = run.verified or {}
-    losses = [Loss(missing["item"], missing["what"]) for missing in verified["missing"]]
+    if run.kind == Run.Kind.RESTORE:
+        losses = [Loss(skipped["item"], skipped["reason"]) for skipped in run.skipped]
+    else:
+        losses = [Loss(missing["item"], missing["what"]) for missing in verified["missing"]]
     try:
         accept_losses(open_registry(run.registry), run.engine_run, losses, reason, now=int(time.time()))
     except (PruneError, OSError) as error:
@@ -190,14 +194,16 @@ def _recheck(run: Run) -> None:
     worker died, perhaps days ago. Raises ``Stale``; what a run has moved so far can then be brought back."""
     from registryui.services import policy_runs
 
-    if run.proposal is None or run.plan is None:
+    if run.proposal is None or run.proposal.policy is None or run.plan is None:
         return
+    begun = _begun(run)
+    if begun is not None and (not begun.touched or begun.state == "emptied"):
+        begun = None  # what was restored once and emptied then is begun anew
     try:
-        policy_runs.recheck(run.proposal)
+        policy_runs.recheck(run.proposal, begun=begun is not None)
     except (PruneError, NotNow) as error:
-        begun = _begun(run)
-        if begun is None or begun.state == "emptied":
-            raise  # what was restored once and emptied then is begun anew
+        if begun is None:
+            raise
         if begun.state in ("done", "partial"):
             return  # everything has moved: what is left is to look whether it is whole, and to write it down
         _hold_trash(run, begun.run)
@@ -219,7 +225,7 @@ def _hold_half(run: Run) -> None:
     except (PruneError, OSError) as error:
         log.warning("How far %s came could not be seen: %s", run, error)
         return
-    if begun is not None and begun.state == "unfinished":
+    if begun is not None and begun.touched and begun.state == "unfinished":
         _hold_trash(run, begun.run)
 
 

@@ -165,6 +165,19 @@ def test_whose_account_was_closed_counts_no_more(shop, people):
     assert not Run.objects.exists()
 
 
+def test_who_may_approve_no_more_does_not_count(shop, people):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    role = people["approver"].groups.get()
+    people["approver"].groups.set(people["viewer"].groups.all())
+    with pytest.raises(NotNow, match="1 more approval"):
+        runs.start(people["admin"], proposal, "stopped")
+    proposal.refresh_from_db()
+    assert (proposal.state, Run.objects.count()) == ("proposed", 0)
+    people["approver"].groups.add(role)
+    assert approvals.count(proposal) == 1
+
+
 def test_without_a_standing_word_an_admin_starts_it_with_one(shop, people):
     proposal = propose(people["proposer"], shop, "shop/web:1.0")
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
@@ -265,6 +278,27 @@ def test_what_stopped_half_way_can_be_undone_by_whoever_will_not_go_on(seed, peo
     first.refresh_from_db()
     assert first.trash == "restored"
     assert tree(root(seed)) == before
+
+
+def test_where_nothing_was_moved_there_is_nothing_to_undo(shop, people, client_of, monkeypatch):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    runs.start(people["admin"], proposal, "stopped")
+
+    def broken(self, source, target):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(DiskStore, "move", broken)
+    work()
+    monkeypatch.undo()
+    run = proposal.runs.get()
+    assert (run.state, run.trash) == ("failed", "none"), run.message
+    assert "Undo this cleanup" not in client_of("admin").get(f"/runs/{run.pk}/").content.decode()
+    with pytest.raises(NotNow):
+        runs.restore(people["admin"], run)
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+    assert proposal.runs.order_by("-pk").first().state == "done"
 
 
 @pytest.mark.parametrize(

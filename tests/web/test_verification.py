@@ -6,6 +6,7 @@ from prune.sources.stores.disk import DiskStore
 from registryui.models import AuditEntry, Run
 from registryui.services import proposals, registries, runs
 from registryui.services.errors import NotNow
+from tests.stores import V2Store
 from tests.web.conftest import scan
 from tests.web.test_proposals import propose, root, work
 
@@ -114,3 +115,36 @@ def test_an_admin_accepts_what_is_missing_with_a_reason_and_then_the_trash_can_g
     run.refresh_from_db()
     assert (run.trash, Run.objects.get(kind="empty").state) == ("emptied", "done")
     assert "accepted what is missing after" in client_of("viewer").get("/history/").content.decode()
+
+
+def test_what_could_not_be_undone_keeps_the_trash_until_an_admin_accepts_it(shop, people, client_of):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+    run = proposal.runs.get()
+    stay = V2Store(root(shop))
+    stay.image("shop/web", "1.0", layers=[stay.layer(99)])
+    for _ in range(2):
+        runs.restore(people["approver"], run)
+        work()
+    first, undo = Run.objects.filter(kind="restore").order_by("pk")
+    assert (undo.state, [one["item"] for one in undo.skipped]) == ("partial", ["shop/web:1.0"])
+
+    def emptied():
+        runs.empty(people["admin"], run)
+        work()
+        run.refresh_from_db()
+        return run.trash, Run.objects.filter(kind="empty").first().state
+
+    assert emptied() == ("held", "failed")
+    for one, offered in ((first, False), (undo, True)):
+        page = client_of("admin").get(f"/runs/{one.pk}/").content.decode()
+        assert ("Accept what is missing" in page) is offered
+    assert "Accept what is missing" not in client_of("approver").get(f"/runs/{undo.pk}/").content.decode()
+    form = {"reason": "The newer one is right.", "seen": undo.losses_mark}
+    page = client_of("admin").post(f"/runs/{undo.pk}/accept/", form, follow=True).content.decode()
+    assert "The newer one is right." in page
+    assert "Accept what is missing" not in page
+    assert AuditEntry.objects.get(action="run.losses_accepted").data["losses"] == 1
+    assert emptied() == ("emptied", "done")
