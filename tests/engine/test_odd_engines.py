@@ -121,14 +121,29 @@ def swept(source) -> set[str]:
     return {image.id for image in plan.delete.images}
 
 
-def test_what_has_no_age_is_not_swept(proxy, engine):
+@pytest.mark.parametrize("made", ["1970-01-01T00:00:00Z", "2021-03-04T05:06:07Z", ""])
+def test_what_has_no_age_is_not_swept(proxy, engine, made):
+    """A build says that it was made when its last commit was, or never; only the engine knows how long it is here."""
     lost = engine.pack("shop/lost:1", {"/lost": b"9"})
     engine.pack("shop/lost:1", {"/lost": b"8"})
     engine.api.remove_image("shop/lost:1")
     source = open_source(proxy.source)
     assert lost in swept(source)
     said = engine.api.inspect_image(lost)
-    said["Created"] = "1970-01-01T00:00:00Z"
-    said["Metadata"] = {"LastTagTime": "0001-01-01T00:00:00Z"}
+    said["Created"] = made
+    assert said["Metadata"]["LastTagTime"] > "2024"
     proxy.hook = ending(f"/images/{lost}/json", lambda: web.json_response(said))
-    assert lost not in swept(source)
+    assert lost in swept(source)
+    for nothing in ({"LastTagTime": "0001-01-01T00:00:00Z"}, {"LastTagTime": "1970-01-01T00:00:00Z"}, {}, None):
+        said["Metadata"] = nothing
+        assert lost not in swept(source)
+
+
+def test_an_old_image_that_was_loaded_a_moment_ago_is_not_swept(proxy, engine):
+    """As after `docker load` of an image without a name: it is old, and here only now."""
+    lost = engine.pack("shop/lost:1", {"/lost": b"9"})
+    saved = b"".join(engine.api.get_image(lost))
+    engine.api.remove_image("shop/lost:1")
+    engine.api.load_image(saved)
+    assert lost in {image["Id"] for image in engine.api.images(all=True)}
+    assert lost not in swept(open_source(proxy.source))

@@ -186,12 +186,14 @@ class _Scan:
         )
         self.platforms[id_] = platform
         created = str(found.get("Created") or "")
-        times = [seconds(created), seconds(str((found.get("Metadata") or {}).get("LastTagTime") or ""))]
+        # When it was made says nothing about how long it is here: a build may say what it likes, and who loads or
+        # pulls an old image has it since then. When it was named last the engine itself has noted.
+        named = seconds(str((found.get("Metadata") or {}).get("LastTagTime") or ""))
         return V1Image(
             id=id_,
             ancestry=(id_,),
             size=0,
-            time=max((time for time in times if time is not None), default=None),
+            time=None if named is None else max(named, seconds(created) or named),
             created=created,
             layers=chain,
             names=names,
