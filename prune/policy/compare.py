@@ -2,7 +2,7 @@
 
 import msgspec
 
-from prune.model.plan import Plan, Refusal
+from prune.model.plan import Plan
 from prune.policy.decision import Decision, Evaluation
 
 
@@ -28,18 +28,19 @@ def compare(before: Evaluation, after: Evaluation) -> Difference:
     )
 
 
-def no_longer(plan: Plan, evaluation: Evaluation) -> tuple[Refusal, ...]:
-    """Return what ``plan`` takes and a rule keeps by now, with the reason: somebody runs it, pulled it, or pushed it
-    since. ``evaluation`` is by the policy of the plan, of a scan right before the plan is carried out.
+def no_longer(plan: Plan, evaluation: Evaluation) -> tuple[Decision, ...]:
+    """Return the decisions by which something of ``plan`` must not go by now: what it names and no rule lets go any
+    more, and whatever it takes besides that a rule keeps. Somebody runs it, pulled it, pushed it, or deleted what it
+    was kept in addition to. ``evaluation`` is by the policy of the plan, of a scan right before it is carried out.
 
     Something that is not there any more is not among them: the check for drift finds that.
     """
-    planned: set[tuple[str, str | None, str]] = {
-        (item.repository, item.tag, item.digest) for item in plan.delete.tags
-    }
-    planned |= {(item.repository, None, item.digest) for item in plan.delete.manifests}
+    named = set(plan.request.delete)
+    taken: set[tuple[str, str | None, str]] = {(item.repository, item.tag, item.digest) for item in plan.delete.tags}
+    taken |= {(item.repository, None, item.digest) for item in plan.delete.manifests}
     return tuple(
-        Refusal(decision.ref, decision.because)
+        decision
         for decision in evaluation.decisions
-        if decision.held and (decision.repository, decision.tag, decision.digest) in planned
+        if (decision.ref in named and not decision.goes)
+        or (decision.held and (decision.repository, decision.tag, decision.digest) in taken)
     )

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from prune.model.errors import PruneError, Stale
 from prune.plan.words import counted
+from prune.policy.compare import no_longer
 from prune.policy.decision import Evaluation
 from prune.policy.evaluate import decide
 from prune.policy.planning import plan_of
@@ -124,11 +125,7 @@ def _perform(run: PolicyRun) -> None:
         _end(run, State.DISMISSED, "The version was not the active one any more.")
         return
     registry = run.registry
-    scan = scans.request(None, registry)
-    scans.perform(scan.pk)
-    scan.refresh_from_db()
-    if scan.state == Scan.State.FAILED:
-        raise NotNow("The registry could not be scanned, so nothing was decided: %(why)s", why=scan.message)
+    _scan(registry)
     in_use.ask(registry)
     rules = policies.effective(run.version, registry)
     known, evaluation = _evaluated(registry, rules, confirmed=True)
@@ -143,6 +140,15 @@ def _perform(run: PolicyRun) -> None:
         _end(run, State.NOTHING, "Nothing has to go.")
         return
     _propose(run, rules, _made(known, registry, rules, evaluation))
+
+
+def _scan(registry: Registry) -> None:
+    """Scan, so that what is decided rests on the registry as it is now."""
+    scan = scans.request(None, registry)
+    scans.perform(scan.pk)
+    scan.refresh_from_db()
+    if scan.state == Scan.State.FAILED:
+        raise NotNow("The registry could not be scanned, so nothing was decided: %(why)s", why=scan.message)
 
 
 def _evaluated(registry: Registry, rules: Rules, *, confirmed: bool = False) -> tuple[Known, Evaluation]:
@@ -297,17 +303,18 @@ def _decided(actor: User, action: audit.Action, run: PolicyRun) -> None:
     )
 
 
-def recheck(proposal: Proposal) -> None:
+def recheck(proposal: Proposal, *, begun: bool) -> None:
     """Judge once more, right before a cleanup begins, what a policy let go; raise ``Stale`` when it keeps some of it
-    by now: it came into use, say, or was tagged anew."""
+    by now: it came into use, say, or was tagged anew. Of one that has ``begun`` something is moved already, and a
+    scan would not see that: it is judged by the last one."""
     if proposal.policy is None or proposal.plan is None:
         return
+    if not begun:
+        _scan(proposal.registry)  # what a rule keeps it in addition to may have been deleted since
     in_use.ask(proposal.registry)
     rules = policies.effective(proposal.policy, proposal.registry)
     _, evaluation = _evaluated(proposal.registry, rules, confirmed=True)
-    asked = set(proposals.plan_of(proposal).request.delete)
-    kept = [decision for decision in evaluation.decisions if decision.ref in asked and not decision.goes]
-    if kept:
+    if kept := no_longer(proposals.plan_of(proposal), evaluation):
         more = f", and {len(kept) - 1} more" if len(kept) > 1 else ""
         raise Stale(f"The policy keeps {kept[0].ref} by now{more}. {kept[0].because} Plan again.")
 
