@@ -68,9 +68,10 @@ def keep(row: Listening, events: Iterable[Event]) -> int:
         locked = Listening.objects.select_for_update().get(pk=row.pk)
         now = timezone.now()
         _listen(locked, instances, now, pulls=pulls)
-        if any(
-            event.action == "pull" and abs(now.timestamp() - event.at) < PROMPT.total_seconds() for event in events
-        ):
+        if any(_is_late(event, now) for event in events if event.action):
+            # It was waiting, and others may be waiting behind it, whatever came in time before.
+            locked.prompt_at = None
+        elif pulls:
             locked.prompt_at = now
         if any(event.ours for event in events):
             locked.echo_at = now
@@ -97,6 +98,10 @@ def is_echoed(registry: int, word: str) -> bool:
 
 def _echo(word: str) -> str:
     return f"echo {word}"[:100]
+
+
+def _is_late(event: Event, now: datetime) -> bool:
+    return abs(now.timestamp() - event.at) >= PROMPT.total_seconds()
 
 
 def _key(event: Event) -> str:

@@ -72,6 +72,12 @@ def anew(actor: User, registry: Registry) -> None:
         audit.record(actor, audit.Action.EVENTS_ANEW, registry, registry=registry.slug)
 
 
+def started() -> None:
+    """Take note that the dashboard was away until now: what registries told in time before proves nothing of what
+    they had to keep meanwhile."""
+    Listening.objects.exclude(prompt_at=None).update(prompt_at=None)
+
+
 def change(actor: User, row: Listening) -> None:
     """Save what a form has changed."""
     fields = ("ignored_agents", "quiet_hours", "restart_is_gap")
@@ -108,7 +114,8 @@ def confirm(registry: Registry, patience: float = PATIENCE) -> bool:
     if row is None or row.since is None:
         return False
     if registry.kind != "registry-v2":
-        return row.prompt_at is not None and timezone.now() - row.prompt_at < LATELY
+        # The clock may have been wrong for a while, in either direction.
+        return row.prompt_at is not None and abs(timezone.now() - row.prompt_at) < LATELY
     word = secrets.token_hex(16)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

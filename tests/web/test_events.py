@@ -485,6 +485,30 @@ def test_a_registry_that_cannot_be_asked_is_believed_when_nothing_waits_to_be_to
     assert listening.confirm(hub)
     Listening.objects.update(prompt_at=timezone.now() - listening.LATELY)
     assert not listening.confirm(hub)
+    Listening.objects.update(prompt_at=timezone.now() + timedelta(days=300))  # the clock was wrong for a while
+    assert not listening.confirm(hub)
+
+
+@pytest.mark.parametrize("late", ["pull", "push"])
+def test_nor_is_one_believed_that_tells_what_was_waiting_whatever_it_told_in_time_before(teller, hub, late):
+    """The dashboard was away: what comes first when it is back was waiting, and there is more behind it."""
+    teller.tell(event())
+    assert listening.confirm(hub)
+    held_up = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}.707329158Z"
+    teller.tell(event(late, timestamp=held_up))
+    assert not listening.confirm(hub)
+    teller.tell(event())
+    assert listening.confirm(hub)
+
+
+def test_nor_is_what_was_told_before_the_dashboard_was_started(teller, hub):
+    """It may have been away for long, and what was waiting comes only now."""
+    teller.tell(event())
+    assert listening.confirm(hub)
+    listening.started()
+    assert not listening.confirm(hub)
+    teller.tell(event())
+    assert listening.confirm(hub)
 
 
 def test_who_was_not_heard_of_for_an_hour_is_asked_once(teller, hub):

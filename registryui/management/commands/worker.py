@@ -23,6 +23,7 @@ class Command(BaseCommand):
         """Work until told to stop."""
         # Whoever waits to push comes first.
         control.put_all_right()
+        listening.started()
         over = threading.Event()
         watch = threading.Thread(target=_watch, args=(over,), name="leases", daemon=True)
         watch.start()
