@@ -319,11 +319,13 @@ def test_what_came_into_use_after_the_approval_stays(seed, people):
 
 def test_what_a_rule_counts_is_counted_anew_before_a_cleanup_begins(shop, people):
     """Two are kept; while the proposal waits, somebody deletes one of those by hand, and nobody scans."""
-    text = "keep: [{id: k, newest: {n: 2}}]\ndelete: [{id: d, tag: '.', repositories: [shop/web]}]\n" + LOOSE
+    text = "keep: [{id: k, newest: {n: 2}}]\ndelete: [{id: d, tag: '.*', repositories: [shop/web]}]\n" + LOOSE
     activated(people, shop, text)
     policy_runs.ask(people["proposer"], Policy.objects.get(), shop)
     due()
-    proposal = PolicyRun.objects.get().proposal
+    run = PolicyRun.objects.get()
+    proposal = run.proposal
+    assert proposal is not None, (run.state, run.message, run.trips)
     plan = proposals.plan_of(proposal)
     gone = {tag.tag for tag in plan.delete.tags}
     tags = root(shop) / "docker/registry/v2/repositories/shop/web/_manifests/tags"
