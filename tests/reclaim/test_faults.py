@@ -333,7 +333,7 @@ def test_a_journal_that_a_killed_process_has_made_is_durable_before_anything_is_
 
 
 def test_what_moves_is_durable_where_it_goes_to_before_it_is_gone_from_where_it_was(v2, monkeypatch):
-    """On a file system that keeps folders one by one: a power cut between two of them must leave each thing in one."""
+    """On a file system that keeps folders one by one: a power cut in between must leave each thing in one."""
     synced: list[str] = []
     monkeypatch.setattr(disk, "_sync_folder", lambda folder: synced.append(os.path.normpath(folder)))
     moves: list[tuple[str, str]] = []
