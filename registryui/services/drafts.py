@@ -9,7 +9,7 @@ from django.utils import timezone
 from prune.sources.base import Progress
 from registryui.models import Draft, Registry
 from registryui.permissions import PROPOSE
-from registryui.services import proposals
+from registryui.services import plans, proposals
 from registryui.services.errors import NotNow
 from registryui.services.leases import Lease, LeaseLost, held, patience
 from registryui.services.sweeping import Sweeping
@@ -31,15 +31,15 @@ def request(
     *,
     title: str,
     reason: str,
-    besides: Sweeping = proposals.PLAIN,
+    besides: Sweeping = plans.PLAIN,
 ) -> Draft:
     """Queue the planning of a sweep, with ``refs`` to delete besides, that becomes a proposal of ``actor``."""
     from registryui.tasks import draft as task
 
-    if len(refs) > proposals.MOST_REFERENCES:
+    if len(refs) > plans.MOST_REFERENCES:
         raise NotNow(
             "A proposal may name %(most)d things at most; propose whole repositories instead.",
-            most=proposals.MOST_REFERENCES,
+            most=plans.MOST_REFERENCES,
         )
     try:
         with transaction.atomic():

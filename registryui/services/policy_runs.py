@@ -40,7 +40,7 @@ from registryui.services import (
 from registryui.services.errors import NotNow
 from registryui.services.inventories import Known
 from registryui.services.leases import held, patience
-from registryui.services.proposals import MOST_REFERENCES, Made
+from registryui.services.plans import MOST_REFERENCES, Made
 
 log = logging.getLogger(__name__)
 

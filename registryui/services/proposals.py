@@ -1,17 +1,13 @@
 """Proposals: from a selection to a plan, through review, to approval."""
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.functional import lazy
 from django.utils.translation import override
 
-from prune.model.errors import PruneError
-from prune.model.plan import Deletions, Plan, Request, read_plan
-from prune.model.reference import Reference
-from prune.plan.make import make_plan
+from prune.model.plan import Deletions, Plan, read_plan
 from registryui.models import (
     Approval,
     Comment,
@@ -21,34 +17,18 @@ from registryui.models import (
     Registry,
     StandingApproval,
 )
-from registryui.services import approvals, audit, diagrams, notices, review, runs, scans, snapshots, sweeping
+from registryui.services import approvals, audit, diagrams, notices, plans, review, runs, sweeping
 from registryui.services.errors import Moved, NotNow
+from registryui.services.plans import PLAIN, Made
 from registryui.services.sweeping import Sweeping
-
-#: A proposal names no more than this; larger cleanups name whole repositories.
-MOST_REFERENCES = 20_000
-#: A sweep that takes what sweeps take.
-PLAIN = Sweeping()
-
-
-class Made(NamedTuple):
-    """A plan, and the scan it rests on."""
-
-    plan: Plan
-    scan_id: int
 
 
 def preview(
     registry: Registry, refs: Collection[str], *, sweep: bool, besides: Sweeping = PLAIN
 ) -> tuple[Plan, diagrams.Pair]:
     """Return the plan for ``refs`` on the newest scan and its drawings, without storing anything."""
-    made = _plan(registry, refs, sweep=sweep, besides=besides)
-    return made.plan, diagrams.of_plan(registry, made.plan)
-
-
-def plan_for(registry: Registry, refs: Collection[str]) -> Plan:
-    """Return the plan for ``refs`` on the newest scan. Raises ``NotNow`` when nothing of it can go."""
-    return _plan(registry, refs, sweep=False).plan
+    plan = plans.look(registry, refs, sweep=sweep, besides=besides).plan
+    return plan, diagrams.of_plan(registry, plan)
 
 
 def create(
@@ -64,7 +44,7 @@ def create(
 ) -> Proposal:
     """Propose to delete ``refs``. Raises ``NotNow`` when nothing of it can go, with the reasons, and ``Moved`` when
     it comes to another plan than the one that the person has ``seen`` (its digest)."""
-    made = _plan(registry, refs, sweep=sweep, besides=besides)
+    made = plans.make(registry, refs, sweep=sweep, besides=besides)
     if seen and made.plan.digest() != seen:
         raise Moved("The selection or the registry has changed since you looked. Here is what it would do now.")
     with transaction.atomic():
@@ -138,7 +118,7 @@ def edit(
     besides: Sweeping = PLAIN,
 ) -> Proposal:
     """Change what is asked for: a new plan, approvals gone, and the editor may not approve it either."""
-    made = _plan(proposal.registry, refs, sweep=sweep, besides=besides)
+    made = plans.make(proposal.registry, refs, sweep=sweep, besides=besides)
     with _locked(proposal, Proposal.OPEN) as locked:
         locked.title = title.strip()[:200] or default_title(made.plan)
         locked.reason = reason.strip()
@@ -158,7 +138,7 @@ def refresh(actor: User, proposal: Proposal) -> Proposal:
         made = made_again(proposal)
     else:
         asked = plan_of(proposal).request
-        made = _plan(proposal.registry, asked.delete, sweep=asked.sweep, besides=sweeping.of(asked))
+        made = plans.make(proposal.registry, asked.delete, sweep=asked.sweep, besides=sweeping.of(asked))
     with _locked(proposal, Proposal.OPEN) as locked:
         if (
             locked.plan is not None
@@ -249,47 +229,6 @@ def default_title(plan: Plan) -> str:
     if not refs:
         return "Sweep what nothing references"
     return f"Delete {refs[0]}" + (f" and {len(refs) - 1} more" if len(refs) > 1 else "")
-
-
-def _plan(registry: Registry, refs: Collection[str], *, sweep: bool, besides: Sweeping = PLAIN) -> Made:
-    if not refs and not sweep:
-        raise NotNow("Select at least one tag, image or repository.")
-    if len(refs) > MOST_REFERENCES:
-        raise NotNow(
-            "A proposal may name %(most)d things at most; propose whole repositories instead.", most=MOST_REFERENCES
-        )
-    besides = besides if sweep else PLAIN
-    request = Request(
-        tuple(sorted(set(refs))),
-        sweep,
-        registry.grace_hours * 3600,
-        uploads_older_than=besides.uploads_older_than,
-        empty_repositories=besides.empty_repositories,
-    )
-    try:
-        plan, scan_id = _made(registry, request)
-    except PruneError as error:
-        raise NotNow(str(error)) from None
-    if plan.is_empty():
-        why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in plan.refused[:5])
-        if why:
-            raise NotNow("Nothing of this can go. %(why)s", why=why)
-        raise NotNow("There is nothing to delete.")
-    return Made(plan, scan_id)
-
-
-def _made(registry: Registry, request: Request) -> tuple[Plan, int]:
-    """Plan on the repositories that are named, where the snapshot is kept in parts; a sweep is about all of it."""
-    if not request.sweep:
-        part = snapshots.some(registry, {Reference.parse(ref).repository for ref in request.delete})
-        if part is not None:
-            now = int(part.taken_at.timestamp())
-            return make_plan(part.snapshot, request, now=now, around=part.around), part.scan_id
-    found = scans.latest(registry)
-    if found is None:
-        raise NotNow("This registry was not scanned yet; scan it first.")
-    snapshot, stored = found
-    return make_plan(snapshot, request, now=int(stored.taken_at.timestamp())), stored.scan_id
 
 
 def _attach(proposal: Proposal, made: Made, actor: User) -> None:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from registryui.models import Registry, Selected
 from registryui.services.errors import NotNow
-from registryui.services.proposals import MOST_REFERENCES
+from registryui.services.plans import MOST_REFERENCES
 
 BATCH = 1000
 LONGEST = 600

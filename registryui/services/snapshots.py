@@ -21,13 +21,33 @@ from registryui.models import Registry, RegistrySnapshot, Scan, SnapshotPart
 BATCH = 200
 
 
+class Basis(NamedTuple):
+    """Which stored snapshot something rests on, and which scan saw it last: the key of all that follows from it."""
+
+    pk: int
+    digest: str
+    scan_id: int
+    taken_at: datetime
+
+
 class Part(NamedTuple):
-    """Some repositories of a registry, and what a plan has to know of all others; the scan that saw them."""
+    """Some repositories of a registry, and what a plan has to know of all others."""
 
     snapshot: Snapshot
     around: Surroundings
-    scan_id: int
-    taken_at: datetime
+    basis: Basis
+
+
+def basis_of(stored: RegistrySnapshot) -> Basis:
+    """Return what rests on a stored snapshot rests on."""
+    return Basis(stored.pk, stored.digest, stored.scan_id, stored.taken_at)
+
+
+def basis(registry: Registry) -> Basis | None:
+    """Return what plans rest on now; ``None`` before the first scan."""
+    rows = RegistrySnapshot.objects.filter(registry=registry).only("pk", "digest", "scan_id", "taken_at")
+    stored = rows.first()
+    return basis_of(stored) if stored is not None else None
 
 
 def keep(scan: Scan, snapshot: Snapshot, now: datetime) -> bool:
@@ -101,7 +121,7 @@ def some(registry: Registry, names: Collection[str]) -> Part | None:
                 continue
             # Not only its digest: that may be the old one again after two scans.
             if RegistrySnapshot.objects.filter(pk=stored.pk, digest=stored.digest, scan=stored.scan_id).exists():
-                return Part(together(_unpacked(stored.head), parts), around, stored.scan_id, stored.taken_at)
+                return Part(together(_unpacked(stored.head), parts), around, basis_of(stored))
     return None
 
 

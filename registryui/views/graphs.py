@@ -21,7 +21,7 @@ from prune.graph.images import Tag
 from prune.model.digest import short
 from registryui.models import PlanRecord, Registry, Repository
 from registryui.permissions import PROPOSE, VIEW, requires
-from registryui.services import builds_on, diagrams, images, lineage, overviews, proposals
+from registryui.services import builds_on, diagrams, images, lineage, overviews, plans
 from registryui.services.diagrams import Drawn
 from registryui.services.errors import NotNow
 from registryui.views.registries import of_slug
@@ -143,7 +143,7 @@ def of_repository(request: HttpRequest, registry: Registry, repository: Reposito
         trouble = _("More than %(most)s tags are picked: select them in the table of tags.") % {"most": MOST_PICKS}
     elif picks:
         try:
-            plan = proposals.plan_for(registry, picks)
+            plan = plans.look(registry, picks, sweep=False).plan
         except NotNow as error:
             trouble = error.told
 

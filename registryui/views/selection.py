@@ -11,7 +11,7 @@ from registryui.models import Registry
 from registryui.permissions import PROPOSE, requires
 from registryui.services import selection as service
 from registryui.services.errors import NotNow, told
-from registryui.services.proposals import MOST_REFERENCES
+from registryui.services.plans import MOST_REFERENCES
 from registryui.views.registries import of_slug, repositories_table
 from registryui.views.repositories import of_name, rows_table
 from registryui.views.table import page_of

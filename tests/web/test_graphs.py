@@ -14,7 +14,7 @@ from prune.drawing import layout
 from prune.drawing.diagram import MOST_NODES, View
 from prune.drawing.dot import Drawing
 from registryui.models import BuildsOn, Image, Registry, TagSighting
-from registryui.services import diagrams, lineage, overviews, parts, proposals, scans
+from registryui.services import diagrams, lineage, overviews, parts, plans, proposals, scans
 from tests.stores import V2Store, age
 from tests.web.conftest import scan, watched
 
@@ -315,7 +315,7 @@ def test_picked_tags_show_what_is_left_and_every_other_tag_picks_more(shop, clie
     first = links(page)["tag shop/web:1.0"]
     assert first == "?tab=graph&pick=shop%2Fweb%3A1.0"
     page = client.get("/r/shop/repositories/shop/web/" + first).content.decode()
-    plan = proposals.plan_for(shop, ["shop/web:1.0"])
+    plan = plans.make(shop, ["shop/web:1.0"], sweep=False).plan
     assert f'value="{plan.freed_bytes}"' in page
     assert page.count('<svg class="graph"') == 2
     before, after = re.findall(r'<svg class="graph".*?</svg>', page, re.DOTALL)
