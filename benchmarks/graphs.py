@@ -1,5 +1,6 @@
 """Graphs on a large registry: the first time somebody looks, and after that."""
 
+import importlib
 import json
 import statistics
 import time
@@ -56,9 +57,8 @@ def measure(client: Any, rounds: int = ROUNDS) -> None:
 
 def main() -> None:
     """Measure on the database of the settings, which is filled when it is empty."""
-    import django
+    importlib.import_module("registryui.wsgi")  # as it is served
 
-    django.setup()
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client

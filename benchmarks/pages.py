@@ -1,5 +1,6 @@
 """Every page of the dashboard on a large registry: time on the server, queries, and bytes that go over the wire."""
 
+import importlib
 import json
 import statistics
 import sys
@@ -124,9 +125,8 @@ def measure(client: Any, rounds: int = ROUNDS) -> list[Figure]:
 
 def main() -> None:
     """Fill the database of the settings, unless it is filled, and print the figures as JSON lines."""
-    import django
+    importlib.import_module("registryui.wsgi")  # as it is served
 
-    django.setup()
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client

@@ -1,6 +1,9 @@
 """What a large registry costs: as many queries as a small one, few bytes, and a rescan that writes what changed."""
 
 import gzip
+import os
+import subprocess
+import sys
 
 import pytest
 from django.db import connection
@@ -34,6 +37,15 @@ def test_no_page_asks_more_of_a_larger_registry(people, client_of):
     assert max(large[name][0] for name in levels) <= 27
     assert max(large[name][0] for name in graphs) <= 32
     assert max(sent for _, sent in large.values()) < MOST_SENT
+
+
+def test_the_collector_does_not_look_at_what_is_here_to_stay(tmp_path):
+    code = "import gc, registryui.wsgi; print(gc.get_freeze_count(), len(gc.get_objects()), gc.isenabled())"
+    place = os.environ | {"REGISTRYUI_DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=place, capture_output=True, text=True, check=True)
+    frozen, left, enabled = done.stdout.split()
+    assert int(frozen) > 50 * int(left)
+    assert enabled == "True"
 
 
 def test_answers_are_compressed_for_those_who_can_take_it(shop, client_of):
