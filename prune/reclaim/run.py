@@ -287,8 +287,8 @@ class Run:
         rest: list[Step] = []
         skipped: list[Skipped] = []
         surprise = ""
-        over = time.monotonic() + LATE
         with self.store.together(self.journal.both_ends(batch)) as store:
+            over = time.monotonic() + LATE  # what a bucket needed to list the batch would be spent again for the rest
             for number, step in enumerate(batch, 1):
                 why = self._move(store, step)
                 if not why:
