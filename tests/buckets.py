@@ -7,10 +7,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import obstore
 from botocore.config import Config
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from obstore.store import S3Store
 from werkzeug.serving import make_server
@@ -35,11 +38,11 @@ class Call:
         self.path = environ["PATH_INFO"]
         query = environ["QUERY_STRING"]
         key = self.path.strip("/").partition("/")[2]
-        if self.method == "GET" and not key:
+        if self.method == "GET" and (not key or "comp=list" in query):
             self.kind = "list"
-        elif self.method == "POST" and re.search(r"(^|&)delete(=|&|$)", query):
+        elif self.method == "POST" and re.search(r"(^|&)(delete(=|&|$)|comp=batch)", query):
             self.kind = "delete"
-        elif self.method == "PUT" and "HTTP_X_AMZ_COPY_SOURCE" in environ:
+        elif self.method == "PUT" and any(name.endswith("_COPY_SOURCE") for name in environ):
             self.kind = "copy"
         else:
             self.kind = "delete-one" if self.method == "DELETE" else self.method.lower()
@@ -49,17 +52,21 @@ class Call:
         return self.kind not in ("list", "get", "head")
 
 
-class S3:
-    """The server. ``fault`` sees every request and may answer it itself, with a status and a body."""
+class Server:
+    """A server of objects. ``fault`` sees every request and may answer it itself, with a status and a body."""
 
-    def __init__(self) -> None:
-        self.app = DomainDispatcherApplication(create_backend_app)
+    def __init__(self, app: Callable) -> None:
+        self.app = app
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = make_server("127.0.0.1", 0, self.answer, threaded=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.fault: Callable[[Call], tuple[str, bytes] | None] | None = None
+        self.dead: set[str] = set()
+        """Users whose process is gone: what they asked for and is still under way, is not done any more."""
         self.calls: list[Call] = []
         self._lock = threading.Lock()
+        self._under_way = 0
+        self._idle = threading.Condition(self._lock)
 
     @property
     def url(self) -> str:
@@ -70,12 +77,25 @@ class S3:
         with self._lock:
             self.calls.append(call)
             failed = self.fault(call) if self.fault else None
+            if failed is None and any(user in environ.get("HTTP_AUTHORIZATION", "") for user in self.dead):
+                failed = DENIED
+            self._under_way += failed is None
         if failed is not None:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             status, body = failed
             start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
-        return self.app(environ, start_response)
+        try:
+            return self.app(environ, start_response)
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def settle(self) -> None:
+        """Wait until everything that was let through is carried out."""
+        with self._idle:
+            assert self._idle.wait_for(lambda: self._under_way == 0, 60)
 
     def counted(self) -> dict[str, int]:
         """How many requests of each kind came since the last time."""
@@ -91,6 +111,10 @@ class S3:
             yield
         finally:
             self.fault = None
+
+
+class S3(Server):
+    """One that speaks as S3 does."""
 
     def store(self, bucket: str) -> S3Store:
         """The same by another client, to fill it and to look."""
@@ -116,7 +140,13 @@ class S3:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3]:
-    server = S3()
+    with serving(S3(DomainDispatcherApplication(create_backend_app))) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving[T: Server](server: T) -> Iterator[T]:
+    """Let it answer, and end it."""
     server.thread.start()
     try:
         yield server
@@ -184,4 +214,21 @@ class InBucket:
         fill_bucket(self.store, root)
 
     def objects(self, *, trash: bool = False) -> dict[str, bytes]:
-        return objects(self.store, trash=trash)
+        """Everything but the trash and the marks of folders, by the server's own memory."""
+        found = self._keys.items()
+        wanted = {key: one for key, one in found if not key.endswith("/")}
+        return {key: one.value for key, one in wanted.items() if trash or ".registryui/" not in f"/{key}"}
+
+    def state(self) -> dict[str, tuple[bytes, Any]]:
+        """All that is there, the trash too, and when it was written, to come back to."""
+        return {key: (one.value, one.last_modified) for key, one in self._keys.items()}
+
+    def put_back(self, state: dict[str, tuple[bytes, Any]]) -> None:
+        """Let it be as it was, times and all."""
+        self._keys.clear()
+        for key, (body, at) in state.items():
+            s3_backends[ACCOUNT]["aws"].put_object(self.name, key, body).last_modified = at
+
+    @property
+    def _keys(self) -> Any:
+        return s3_backends[ACCOUNT]["aws"].buckets[self.name].keys

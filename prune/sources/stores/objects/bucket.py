@@ -43,23 +43,44 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 
 
+class Stamp(msgspec.Struct, frozen=True):
+    """What tells one writing of an object from the next: its ETag, and the number that some services give each. By
+    which of both a condition goes is the service's choice: Google asks for the number, the others for the ETag."""
+
+    tag: str = ""
+    version: str = ""
+
+
+#: The condition that there is no such object yet.
+NOTHING = Stamp()
+
+
 class Meta(msgspec.Struct, frozen=True, gc=False):
-    """An object: its size in bytes, its last change in seconds since 1970 (UTC, the service's clock), its ETag."""
+    """An object: its size in bytes, its last change in seconds since 1970 (UTC, the service's clock), its ETag. A
+    listing knows no ``version``."""
 
     size: int
     time: int
     tag: str
+    version: str = ""
+
+    @property
+    def stamp(self) -> Stamp:
+        """What a condition on this very writing names."""
+        return Stamp(self.tag, self.version)
 
 
 class Bucket:
     """A bucket below one prefix. ``store`` answers quickly or not at all; ``patient`` waits for large copies."""
 
-    def __init__(self, store: Any, patient: Any, *, sorts: bool) -> None:
+    def __init__(self, store: Any, patient: Any, *, sorts: bool, copies_later: bool = False) -> None:
         self._store = store
         self._patient = patient
         self._one_large = threading.Lock()
         self.sorts = sorts
         """Whether listings can begin behind a name, and come in the order of names."""
+        self.copies_later = copies_later
+        """Whether the service may answer for a copy before it is made: until then an empty object is in its place."""
         self.versioned: bool | None = None
         """Whether the bucket keeps what is overwritten or deleted; ``None`` while no answer has shown it."""
 
@@ -106,16 +127,15 @@ class Bucket:
         except (BaseError, OSError, ValueError) as error:
             raise _as_of_disk(error) from None
 
-    def put(self, path: str, body: bytes, *, only: str | None = None) -> str:
-        """Write an object whole and return its ETag. ``only`` is the ETag that it must have before, or empty when
-        there must be none; raises ``FileExistsError`` when it is another one. A service that does not know
-        conditions writes it in any case."""
+    def put(self, path: str, body: bytes, *, only: Stamp | None = None) -> Stamp:
+        """Write an object whole and return what it is known by now. ``only`` is what must be there before; raises
+        ``FileExistsError`` when something else is. A service that does not know conditions writes it in any case."""
         try:
-            return self.put_under(path, body, "overwrite" if only is None else {"e_tag": only} if only else "create")
+            return self.put_under(path, body, _mode(only))
         except NotImplementedError:
             return self.put_under(path, body, "overwrite")
 
-    def put_under(self, path: str, body: bytes, mode: Any) -> str:
+    def put_under(self, path: str, body: bytes, mode: Any) -> Stamp:
         """Write an object under a condition of `obstore`; raise ``NotImplementedError`` where it is not known."""
         try:
             written = obstore.put(self._store, path, body, mode=mode, use_multipart=False)
@@ -124,7 +144,7 @@ class Bucket:
                 raise NotImplementedError from None
             raise _as_of_disk(error) from None
         self._note_version(written)
-        return written["e_tag"] or ""
+        return Stamp(_tag(written), written["version"] or "")
 
     def copy(self, source: str, target: str, size: int) -> None:
         """Copy an object within the service, or through here when it is too large for that."""
@@ -195,7 +215,23 @@ def each[T, R](work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def _meta(one: Any) -> Meta:
-    return Meta(one["size"], int(one["last_modified"].timestamp()), (one["e_tag"] or "").strip('"'))
+    return Meta(one["size"], int(one["last_modified"].timestamp()), _tag(one), one["version"] or "")
+
+
+def _tag(one: Any) -> str:
+    """Return an ETag without its quotes: headers have them, listings not everywhere."""
+    tag: str = one["e_tag"] or ""
+    return tag if tag.startswith("W/") else tag.strip('"')
+
+
+def _mode(only: Stamp | None) -> Any:
+    """Return a condition as `obstore` takes it."""
+    if only is None:
+        return "overwrite"
+    if only == NOTHING:
+        return "create"
+    tag = only.tag if only.tag.startswith("W/") else f'"{only.tag}"'
+    return {"e_tag": tag, "version": only.version} if only.version else {"e_tag": tag}
 
 
 def _is_not_implemented(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import msgspec
 
 from prune.model.errors import Refused
-from prune.sources.stores.objects.bucket import Bucket
+from prune.sources.stores.objects.bucket import NOTHING, Bucket, Stamp
 
 #: Seconds for which a lock holds without being renewed, and between renewals.
 HOLDS = 120
@@ -53,7 +53,7 @@ class Lease:
         self._path = path
         self._me = Holder(uuid.uuid4().hex, socket.gethostname(), _boot(), os.getpid(), _born(os.getpid()))
         self._body = msgspec.json.encode(self._me)
-        self._tag = ""
+        self._stamp = NOTHING
         self._renewed = 0.0
         self._taken = False
         self._conditional = False
@@ -84,20 +84,21 @@ class Lease:
     def _acquire(self) -> None:
         # Looked at first: a service that ignores conditions would let us overwrite the lock of another.
         moment = _elapsed()
-        self._tag = self._take_over()
+        self._stamp = self._take_over()
         self._renewed = moment
 
-    def _take_over(self) -> str:
-        """Take the lock where there is none, or that of one who is gone, and return its ETag."""
+    def _take_over(self) -> Stamp:
+        """Take the lock where there is none, or that of one who is gone, and return what it is known by."""
         try:
             body, meta = self._bucket.get(self._path, _LIMIT)
         except FileNotFoundError:
-            return self._put("")
+            return self._put(NOTHING)
         try:
             holder = msgspec.json.decode(body or b"", type=Holder)
         except (msgspec.DecodeError, UnicodeDecodeError):
             holder = None
-        if not (holder and holder.has_ended(self._me)):
+        ended = holder is not None and holder.has_ended(self._me)
+        if not ended:
             left = meta.time + HOLDS - self._now()
             if left > 0:
                 where = f" on {holder.host}" if holder else ""
@@ -105,25 +106,25 @@ class Lease:
                     f"Another cleanup of this store is running{where}; wait until it is done. If it was killed, "
                     f"this is possible in {left} seconds."
                 )
-        return self._put(meta.tag)
+        return self._put(meta.stamp)
 
-    def _put(self, only: str) -> str:
-        """Write the lock under a condition, and see that it is ours; return its ETag."""
+    def _put(self, only: Stamp) -> Stamp:
+        """Write the lock under a condition, and see that it is ours; return what it is known by."""
         with contextlib.suppress(FileExistsError):  # another was faster; or we were, and only the answer was lost
-            self._bucket.put(self._path, self._body, only=_quoted(only))
+            self._bucket.put(self._path, self._body, only=only)
         self._conditional = self._obeys_conditions()
         if not self._conditional:
             time.sleep(SETTLES)
         body, meta = self._bucket.get(self._path, _LIMIT)
         if body != self._body:
             raise Refused("Another cleanup of this store has just begun; wait until it is done.")
-        return meta.tag
+        return meta.stamp
 
     def _obeys_conditions(self) -> bool:
         """Tell whether the service refuses to make what is there already."""
         try:
-            self._bucket.put(f"{self._path}-test", b"", only="")
-            self._bucket.put(f"{self._path}-test", b"", only="")
+            self._bucket.put(f"{self._path}-test", b"", only=NOTHING)
+            self._bucket.put(f"{self._path}-test", b"", only=NOTHING)
         except FileExistsError:
             return True
         except OSError:
@@ -144,7 +145,7 @@ class Lease:
                     # Nothing would refuse to overwrite the lock of who came when we could not renew it.
                     self._taken = True
                     return
-                self._tag = self._bucket.put(self._path, self._body, only=_quoted(self._tag))
+                self._stamp = self._bucket.put(self._path, self._body, only=self._stamp)
                 self._renewed = moment
             except FileExistsError:
                 self._look_again()
@@ -156,7 +157,7 @@ class Lease:
         with contextlib.suppress(OSError):
             body, meta = self._bucket.get(self._path, _LIMIT)
             if body == self._body:
-                self._tag = meta.tag
+                self._stamp = meta.stamp
                 return
         self._taken = True
 
@@ -165,10 +166,6 @@ class Lease:
         with contextlib.suppress(OSError):
             if self._bucket.get(self._path, _LIMIT)[0] == self._body:
                 self._bucket.delete([self._path])
-
-
-def _quoted(tag: str) -> str:
-    return f'"{tag}"' if tag and not tag.startswith(('"', "W/")) else tag
 
 
 def _elapsed() -> float:

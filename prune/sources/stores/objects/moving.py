@@ -5,12 +5,19 @@ Killed in between, copies lie at the target while originals are still at the sou
 
 import errno
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from prune.sources.stores.objects.bucket import Bucket, Meta, each
 from prune.sources.stores.objects.listing import list_folders
+
+#: Seconds for which copies are waited for that are made later than they are answered for, and between two looks.
+LATEST = 600.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+
+type Copy = tuple[tuple[str, str], Meta]
 
 
 class Ends(msgspec.Struct):
@@ -65,7 +72,7 @@ class Moves:
         self._bucket.delete([path for path in self._deletions if path not in lost])
         self._copies, self._deletions = {}, []
 
-    def _copy(self, one: tuple[tuple[str, str], Meta]) -> str | None:
+    def _copy(self, one: Copy) -> str | None:
         """Copy an object; return its path when it cannot be got at: the mark of a folder, which is left alone."""
         (source, target), meta = one
         try:
@@ -76,17 +83,30 @@ class Moves:
             raise OSError(errno.EIO, f"{source} vanished while it was moved") from None
         return None
 
-    def _verify(self, copies: list[tuple[tuple[str, str], Meta]]) -> None:
+    def _verify(self, copies: Sequence[Copy]) -> None:
         """Raise ``OSError`` unless every copy is there, and every original still what it was when it was listed."""
         if not copies:
             return
-        found = list_folders(self._bucket, sorted({path.rpartition("/")[0] for pair, _ in copies for path in pair}))
+        found = self._found(copies)
         for (source, target), meta in copies:
             copy, original = found.get(target), found.get(source)
             if copy is None or copy.size != meta.size:
                 raise OSError(errno.EIO, f"the copy of {source} is missing, or of another size")
             if original is None or (original.size, original.tag) != (meta.size, meta.tag):
                 raise OSError(errno.EIO, f"{source} was changed while it was moved")
+
+    def _found(self, copies: Sequence[Copy]) -> dict[str, Meta]:
+        """List both ends of copies; where a copy may be answered for before it is made, wait until they are."""
+        folders = sorted({path.rpartition("/")[0] for pair, _ in copies for path in pair})
+        until = time.monotonic() + (LATEST if self._bucket.copies_later else 0)
+        pause = FIRST_PAUSE
+        while True:
+            found = list_folders(self._bucket, folders)
+            arrived = all(target in found and found[target].size == meta.size for (_, target), meta in copies)
+            if arrived or time.monotonic() >= until:
+                return found
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _same(self, one: str, first: Meta, other: str, second: Meta) -> bool:
         """Tell whether two objects hold the same bytes. Equal ETags of one service say so; else both are read."""

@@ -61,8 +61,8 @@ def bucket_of(address: Address, timeout: float, access: Access, retries: int) ->
         # The first line only: what follows repeats the settings.
         what = str(error).strip().partition("\n")[0] if isinstance(error, BaseError) else "a setting is malformed"
         raise SourceError(f"{address} cannot be opened: {what}") from None
-    # Azure can only list from the beginning.
-    return Bucket(quick, patient, sorts=address.scheme != "az")
+    # Azure can only list from the beginning, and may take its time with copies.
+    return Bucket(quick, patient, sorts=address.scheme != "az", copies_later=address.scheme == "az")
 
 
 def _retry(retries: int) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from prune.model.errors import Unreadable
 from prune.sources.stores.base import Entry, Stat, everything
-from prune.sources.stores.objects.bucket import Bucket, each
+from prune.sources.stores.objects.bucket import NOTHING, Bucket, each
 from prune.sources.stores.objects.lease import Lease
 from prune.sources.stores.objects.listing import list_folder, list_folders
 from prune.sources.stores.objects.view import View
@@ -107,7 +107,7 @@ class ObjectStore:
                 number = len(self._pieces(path))
             piece = f"{path}/{number:08d}"
             try:
-                self.bucket.put(piece, body, only="")
+                self.bucket.put(piece, body, only=NOTHING)
             except FileExistsError:
                 if self.bucket.get(piece, len(body))[0] != body:  # else only the answer was lost
                     raise OSError(errno.EIO, f"another cleanup has written {piece}") from None
