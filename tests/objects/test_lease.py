@@ -17,7 +17,8 @@ PATH = ".registryui/lock"
 
 
 @pytest.fixture
-def memory():
+def memory(monkeypatch):
+    monkeypatch.setattr(lease, "AFTERMATH", 0)
     return MemoryStore()
 
 

@@ -23,6 +23,9 @@ HOLDS = 120
 RENEWED = 20
 #: Seconds before looking who came last, where conditions are not obeyed.
 SETTLES = 1.0
+#: Seconds to wait where the holder was killed a moment ago: a deletion that it had asked for may still be under way,
+#: and must not come after a look at what it has left.
+AFTERMATH = 10.0
 
 _LIMIT = 10_000
 #: Locks that this process holds no longer, though their objects may still be there.
@@ -56,6 +59,7 @@ class Lease:
         self._stamp = NOTHING
         self._renewed = 0.0
         self._taken = False
+        self._waited_for = ""
         self._conditional = False
         self._end = threading.Event()
 
@@ -106,6 +110,10 @@ class Lease:
                     f"Another cleanup of this store is running{where}; wait until it is done. If it was killed, "
                     f"this is possible in {left} seconds."
                 )
+        if holder is not None and ended and holder.id not in (*_LET_GO, self._waited_for):
+            self._waited_for = holder.id
+            time.sleep(AFTERMATH)
+            return self._take_over()  # it may even have been about to let go
         return self._put(meta.stamp)
 
     def _put(self, only: Stamp) -> Stamp:
