@@ -163,6 +163,7 @@ def test_without_anybody_who_looks_nothing_that_changes_something_is_sent_again(
     "folded", ['<{next}>;\r\n rel="next"', "\r\n\t<{next}>; rel=next", '<{next}>\r\n ; rel="next"']
 )
 def test_a_list_that_says_in_two_lines_that_it_goes_on_is_read_to_its_end(folded):
+    """libcurl joins such lines before we see them: with one that does not, a part would be taken for the whole."""
     following = "/v2/app/tags/list?n=1000&last=b"
 
     def answer(request, _):

@@ -225,9 +225,6 @@ class Transfer:
             self._why = Unreadable(f"has more than {MAX_HEAD_BYTES} bytes around its content")
         elif line == b"\r\n" or line == b"\n":
             self._judge()
-        elif line[:1] in (b" ", b"\t") and len(self._lines) > 1:
-            # What a header says may go on in the next line (RFC 9112, 5.2), above all where a list goes on.
-            self._lines[-1] = self._lines[-1].rstrip() + b" " + line.lstrip()
         else:
             self._lines.append(line)  # what follows a body (a trailer) nobody reads
             return None
