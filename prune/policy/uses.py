@@ -52,11 +52,9 @@ class InUse:
         for name, user in self._references.get(item.tag or "", ()):
             # A registry goes by many names, and a proxy may put something before a repository's own: in doubt, the
             # same image is meant.
-            if (
-                name == item.repository
-                or name.endswith("/" + item.repository)
-                or item.repository.endswith("/" + name)
-            ):
+            # What V1 registries file below library/, engines ask for without it.
+            repository = item.repository.removeprefix("library/")
+            if name == repository or name.endswith("/" + repository) or item.repository.endswith("/" + name):
                 return f"{user} asks for it by its name"
         return ""
 

@@ -217,6 +217,12 @@ def test_without_a_tag_the_latest_is_asked_for():
     assert goes(judge("a latest", USED, Facts(in_use=(report("registry.example.com:5000/app"),)))) == "a"
 
 
+@pytest.mark.parametrize("name", ["hub:5000/seed:a", "hub:5000/library/seed:a", "seed:a", "library/seed:a"])
+def test_what_a_v1_registry_files_below_library_is_asked_for_without_it(name):
+    snapshot = world("library/seed:a library/seed:b", kind="storage-v1")
+    assert goes(judge(snapshot, USED, Facts(in_use=(report(name),)))) == "library/seed:b"
+
+
 def test_what_runs_by_digest_is_in_use_and_says_who_runs_it():
     snapshot = world("a b c=a")
     evaluation = judge(snapshot, USED, Facts(in_use=(report(snapshot.repositories["app"].tags["a"]),)))

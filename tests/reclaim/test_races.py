@@ -14,6 +14,7 @@ from prune.plan.make import make_plan
 from prune.reclaim.apply import apply
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
+from prune.sources.stores.disk import DiskStore
 from tests.reclaim.naive import closure, pulled
 from tests.stores import V2Store, age, sha256, tree, write
 
@@ -183,3 +184,28 @@ def test_times_in_the_future_are_fresh(store):
     ahead = time.time() + 30 * DAY
     os.utime(store.blob_path(layer), (ahead, ahead))
     assert layer not in {blob.digest for blob in plan_of(store).delete.blobs}
+
+
+def test_a_repository_that_is_deleted_and_pushed_anew_in_the_middle_of_a_run_stops_it(store, monkeypatch):
+    """What is in the new folder is not taken for gone: it counts on the blobs that would go next."""
+    plan, whole = plan_of(store, "app:1", "app:2"), pulled(store)
+    assert len(plan.delete.tags) == 2
+    move, moved = DiskStore.move, []
+
+    def replacing(self, source, target):
+        if len(moved) == 1:
+            folder = store.tag_path("app", "1").parents[2]
+            shutil.copytree(folder, folder.with_name("anew"))
+            shutil.move(folder, store.root.parent / "gone")
+            folder.with_name("anew").rename(folder)
+        moved.append(source)
+        move(self, source, target)
+
+    monkeypatch.setattr(DiskStore, "move", replacing)
+    outcome = apply(open_source(store.source), plan, stopped="so they said")
+    monkeypatch.undo()
+    assert outcome.state == "failed"
+    assert "was replaced" in outcome.message
+    assert not [path for path in moved if "/blobs/" in path]
+    restore(open_source(store.source), outcome.run)
+    assert pulled(store) == whole
