@@ -4,6 +4,7 @@ A run ends in a proposal like any other. Only a standing approval lets it go on 
 """
 
 import logging
+import time
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -45,6 +46,9 @@ from registryui.services.plans import MOST_REFERENCES, Made
 log = logging.getLogger(__name__)
 
 State = PolicyRun.State
+
+#: Seconds for which a scan of another worker is waited for.
+PATIENCE = 1800.0
 
 
 def look(now: datetime | None = None) -> int:
@@ -145,8 +149,14 @@ def _perform(run: PolicyRun) -> None:
 def _scan(registry: Registry) -> None:
     """Scan, so that what is decided rests on the registry as it is now."""
     scan = scans.request(None, registry)
-    scans.perform(scan.pk)
-    scan.refresh_from_db()
+    over = time.monotonic() + PATIENCE
+    while scan.open:
+        scans.perform(scan.pk)  # unless another worker does, or did until it died
+        scan.refresh_from_db()
+        if scan.open and time.monotonic() > over:
+            raise NotNow("The registry is being scanned for so long that nothing was decided; try again.")
+        if scan.open:
+            time.sleep(1)
     if scan.state == Scan.State.FAILED:
         raise NotNow("The registry could not be scanned, so nothing was decided: %(why)s", why=scan.message)
 
@@ -314,9 +324,18 @@ def recheck(proposal: Proposal, *, begun: bool) -> None:
     in_use.ask(proposal.registry)
     rules = policies.effective(proposal.policy, proposal.registry)
     _, evaluation = _evaluated(proposal.registry, rules, confirmed=True)
+    tripped = [] if begun else [trip for trip in evaluation.tripped if trip.guard not in _set_aside(proposal)]
+    if tripped:
+        raise Stale(f"A guard of the policy trips by now, so nothing goes: {tripped[0].message} Plan again.")
     if kept := no_longer(proposals.plan_of(proposal), evaluation):
         more = f", and {len(kept) - 1} more" if len(kept) > 1 else ""
         raise Stale(f"The policy keeps {kept[0].ref} by now{more}. {kept[0].because} Plan again.")
+
+
+def _set_aside(proposal: Proposal) -> set[str]:
+    """Return the guards that somebody set aside for a proposal."""
+    overridden = PolicyRun.objects.filter(proposal=proposal, state=State.OVERRIDDEN).first()
+    return {trip["guard"] for trip in overridden.trips} if overridden is not None else set()
 
 
 def made_again(proposal: Proposal) -> Made:
@@ -326,10 +345,8 @@ def made_again(proposal: Proposal) -> Made:
     registry = proposal.registry
     rules = policies.effective(proposal.policy, registry)
     known, evaluation = _evaluated(registry, rules)
-    overridden = PolicyRun.objects.filter(proposal=proposal, state=State.OVERRIDDEN).first()
-    guards = {trip["guard"] for trip in overridden.trips} if overridden is not None else set()
     try:
-        made = _made(known, registry, rules, evaluation, override=guards)
+        made = _made(known, registry, rules, evaluation, override=_set_aside(proposal))
     except PruneError as error:
         raise NotNow(str(error)) from None
     if made.plan.is_empty():

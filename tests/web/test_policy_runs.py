@@ -1,8 +1,10 @@
 """Policies at work: schedules, proposals, guards that trip, standing approvals; and what nobody may do alone."""
 
 import shutil
+import time
 import zoneinfo
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail
@@ -21,6 +23,7 @@ from registryui.models import (
     PolicyRun,
     Proposal,
     Run,
+    Scan,
     StandingApproval,
     StandingSignature,
     TagSighting,
@@ -34,6 +37,7 @@ from registryui.services import (
     proposals,
     registries,
     runs,
+    scans,
     standing,
 )
 from registryui.services.access import open_registry
@@ -339,6 +343,55 @@ def test_what_a_rule_counts_is_counted_anew_before_a_cleanup_begins(shop, people
     proposal.refresh_from_db()
     assert proposal.state == "stale", proposal.runs.get().message
     assert gone <= {path.name for path in tags.iterdir()}
+
+
+def test_a_scan_that_another_worker_is_at_is_waited_for(seed, people, monkeypatch):
+    """What was found before it is not what the registry holds now."""
+    activated(people, seed)
+    other = scans.request(None, seed)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    Scan.objects.filter(pk=other.pk).update(state="running", lease_owner="another", lease_until=later)
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 2:  # it died
+            Scan.objects.filter(pk=other.pk).update(lease_until=later - timedelta(hours=2))
+
+    monkeypatch.setattr(policy_runs, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    run = due()
+    assert (run.state, run.proposal.plan.scan_id, len(waited)) == ("proposed", other.pk, 2)
+    Scan.objects.filter(pk=scans.request(None, seed).pk).update(
+        state="running", lease_owner="another", lease_until=later
+    )
+    monkeypatch.setattr(policy_runs, "PATIENCE", -1)
+    policy_runs.ask(people["proposer"], Policy.objects.get(), seed)
+    failed = due()
+    assert (failed.state, "try again" in failed.message) == ("failed", True)
+
+
+def test_a_guard_that_trips_by_now_stops_a_cleanup_before_it_begins(shop, people):
+    """It left enough when it was proposed; then somebody deleted others by hand."""
+    tags = root(shop) / "docker/registry/v2/repositories/shop/web/_manifests/tags"
+    names = sorted(path.name for path in tags.iterdir() if not path.name.startswith("sha256-"))
+    text = f"delete: [{{id: d, tag: '{names[0]}', repositories: [shop/web]}}]\n"
+    text += f"guards: {{min_age: null, max_scan_age: null, min_tags_left: {len(names) - 1}}}\n"
+    activated(people, shop, text)
+    policy_runs.ask(people["proposer"], Policy.objects.get(), shop)
+    due()
+    run = PolicyRun.objects.get()
+    proposal = run.proposal
+    assert proposal is not None, (run.state, run.message, run.trips)
+    shutil.rmtree(tags / names[1])
+    before = tree(root(shop))
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    if not proposal.runs.exists():
+        runs.start(people["admin"], proposal, "stopped")
+    work()
+    proposal.refresh_from_db()
+    assert proposal.state == "stale", proposal.runs.get().message
+    assert "A guard of the policy trips by now" in proposal.runs.get().message
+    assert tree(root(shop)) == before
 
 
 def test_what_was_seen_at_another_address_says_nothing_about_age(seed, people, tmp_path):
