@@ -29,10 +29,19 @@ def _end_with(parent: int) -> None:
 
 
 def forked[Result](work: Callable[[], Result], kind: type[Result]) -> Callable[[], Result | None]:
-    """Begin ``work`` in a child process; return how to wait for its result, ``None`` when the child failed."""
-    reading, writing = os.pipe()
+    """Begin ``work`` in a child process; return how to wait for its result, ``None`` when the child failed, or when
+    the system lets nobody have one more."""
     parent = os.getpid()
-    child = os.fork()
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return lambda: None
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return lambda: None
     if child == 0:
         code = 1
         try:

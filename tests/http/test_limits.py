@@ -124,6 +124,20 @@ def test_a_body_has_its_limit(name, hashing):
         ask(server, ONE, limit=100, hashing=hashing)
 
 
+ERROR = b"HTTP/1.1 404 Not Found\r\n"
+NO_CONTENT = {
+    "announced": lambda *_: ERROR + b"Content-Length: 2000000\r\n\r\n",
+    "in pieces": endless(ERROR + b"Transfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n"),
+    "until it ends": endless(ERROR + b"\r\n", b"x" * 4096),
+}
+
+
+@pytest.mark.parametrize("name", NO_CONTENT)
+def test_what_comes_in_the_place_of_content_to_hash_is_not_kept_however_large_that_may_be(name):
+    with Raw(NO_CONTENT[name]) as server, pytest.raises(Unreadable, match="larger than 1048576 bytes"):
+        ask(server, ONE, limit=1 << 40, hashing="sha256")
+
+
 def test_what_is_only_asked_about_may_be_large():
     with Raw(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n") as server:
         (answer,) = ask(server, ("HEAD", "/v2/one"), limit=100)

@@ -19,6 +19,8 @@ from prune.sources.registry_v2.tls import Trust
 
 #: Bytes of an answer that are no body: the heads of it and of what announces it, and what follows it (trailers).
 MAX_HEAD_BYTES = 256 << 10
+#: Bytes of an answer that is not the content which was to be hashed, but says why there is none.
+MAX_SAID_BYTES = 1 << 20
 #: Answers that only announce the real one (1xx).
 MOST_ANNOUNCED = 10
 #: Seconds that a connection may rest before a server may have forgotten it.
@@ -162,6 +164,7 @@ class Transfer:
 
     def _prepare(self, request: Request) -> None:
         self._request = request
+        self._limit = request.limit
         self._lines: list[bytes] = []
         self._headers: dict[str, str] = {}
         self._pieces: list[bytes] = []
@@ -260,12 +263,14 @@ class Transfer:
             return
         if headers.get("content-encoding", "identity").lower() != "identity":
             self._why = Unreadable("came compressed although that was not asked for")
-        elif length and int(length) > self._request.limit:
+        if self._hash is not None and self._status != 200:
+            self._limit = min(self._limit, MAX_SAID_BYTES)
+        if self._why is None and length and int(length) > self._limit:
             self._why = self._too_large()
 
     def _piece(self, piece: bytes) -> int | None:
         self._size += len(piece)
-        if self._size > self._request.limit:
+        if self._size > self._limit:
             self._why = self._too_large()
             return 0
         if self._hash is None or self._status != 200:
@@ -277,7 +282,7 @@ class Transfer:
         return None
 
     def _too_large(self) -> Unreadable:
-        return Unreadable(f"is larger than {self._request.limit} bytes")
+        return Unreadable(f"is larger than {self._limit} bytes")
 
     def _failure(self, code: int, text: str) -> Exception:
         """Return what a failure means; nothing of what libcurl says about it is shown to anybody."""
