@@ -25,7 +25,7 @@ import django; django.setup()
 from django.contrib.auth.models import User
 from registryui.models import Registry
 from registryui.services import proposals, registries, scans
-one, two = (User.objects.create_user(name) for name in ("one", "two"))
+one, two = (User.objects.create_user(name, is_superuser=True) for name in ("one", "two"))
 registry = registries.add(None, Registry(
     slug="r", title="r", source=SOURCE, control_statement="test", run_on_approval=True))
 scans.perform(scans.request(None, registry).pk)
