@@ -14,8 +14,22 @@ from django.utils import timezone
 
 from prune.model.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor, ImageConfig, Manifest, Platform
 from prune.model.snapshot import Blob, Repository, Snapshot
-from registryui.models import Approval, AuditEntry, AuditHead, PlanRecord, Proposal, Registry, Run, Scan
-from registryui.services import audit, proposals, scans
+from registryui.models import (
+    Approval,
+    AuditEntry,
+    AuditHead,
+    Draft,
+    Listening,
+    PlanRecord,
+    PolicyRun,
+    Proposal,
+    Pull,
+    Registry,
+    Run,
+    Scan,
+    Scrub,
+)
+from registryui.services import audit, policies, proposals, scans
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -166,6 +180,7 @@ def fill(size: Size, slug: str = "main", *, decided: int = 2_000, entries: int =
     scans.keep(scan, made)
     registry.refresh_from_db()
     _history(registry, people, made, decided)
+    beside(registry, people["proposer"], made, decided)
     _record(people, entries)
     return registry
 
@@ -227,6 +242,41 @@ def _history(registry: Registry, people: dict[str, User], made: Snapshot, decide
         )
         for number, (proposal, record) in enumerate(zip(old, plans, strict=True))
     )
+
+
+def beside(registry: Registry, person: User, made: Snapshot, number: int) -> None:
+    """Make what else a registry has pages of: so many pulls, drafts and scrubs, and some policies."""
+    now = timezone.now()
+    Listening.objects.create(registry=registry, token_hash=f"{registry.pk:064}", since=now, last_at=now)
+    served = [(name, digest) for name, one in made.repositories.items() for digest in one.tags.values()][:number]
+    Pull.objects.bulk_create(
+        Pull(registry=registry, repository=name, digest=digest, agent="docker", at=now) for name, digest in served
+    )
+    Draft.objects.bulk_create(
+        Draft(registry=registry, user=person, state="failed", message="There is nothing to delete.", finished_at=now)
+        for _ in range(number)
+    )
+    fault = {"kind": "missing-blob", "item": served[0][1], "what": "is needed and not there", "images": []}
+    Scrub.objects.bulk_create(
+        Scrub(
+            registry=registry,
+            state="done",
+            verdict="bad",
+            requested_by=person,
+            started_at=now,
+            finished_at=now,
+            result={"faults": [fault] * number, "counts": {"missing-blob": number}},
+            faults=number,
+        )
+        for _ in range(number // 30)
+    )
+    for one in range(number // 30):
+        version = policies.create(person, f"{registry.slug} {one}", registry.slug, "delete: [{tag: 'pr-.*'}]")
+        policy = policies.activate(person, version)
+        PolicyRun.objects.bulk_create(
+            PolicyRun(policy=policy, version=version, registry=registry, state="nothing", finished_at=now)
+            for _ in range(3)
+        )
 
 
 def _record(people: dict[str, User], entries: int) -> None:

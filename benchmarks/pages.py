@@ -14,7 +14,7 @@ def addresses(slug: str = "main") -> dict[str, str]:
     """Return what to open, by what it is; the names follow from what `benchmarks.database` makes."""
     from django.urls import reverse
 
-    from registryui.models import Image, Proposal, Repository, Run
+    from registryui.models import Draft, Image, Policy, Proposal, Repository, Run
 
     repositories = Repository.objects.filter(registry__slug=slug)
     largest = repositories.order_by("-tags").first()
@@ -25,7 +25,9 @@ def addresses(slug: str = "main") -> dict[str, str]:
     leaf = images.filter(kind="image", dependents=0, purpose="").exclude(base="").order_by("digest").first()
     waiting = Proposal.objects.filter(registry__slug=slug, state="proposed").first()
     run = Run.objects.filter(registry__slug=slug).first()
-    if None in (largest, service, base, index, leaf, waiting, run):
+    draft = Draft.objects.filter(registry__slug=slug).first()
+    policy = Policy.objects.filter(registries=slug).order_by("pk").first()
+    if None in (largest, service, base, index, leaf, waiting, run, draft, policy):
         raise SystemExit("The database does not hold what the pages need.")
     registry = reverse("registry", args=[slug])
     big = reverse("repository", args=[slug, largest.name])  # type: ignore[union-attr]  # checked above
@@ -37,7 +39,11 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "registry, a namespace": f"{registry}?in=team04",
         "repository": reverse("repository", args=[slug, service.name]),  # type: ignore[union-attr]
         "repository, graph": reverse("repository", args=[slug, service.name]) + "?tab=graph",  # type: ignore[union-attr]
+        "repository, graph with a tag picked": (
+            f"{reverse('repository', args=[slug, service.name])}?tab=graph&pick={service.name}:{_tag(service)}"  # type: ignore[union-attr]
+        ),
         "largest repository": big,
+        "largest, graph": f"{big}?tab=graph",
         "largest, sorted by size, page 200": f"{big}?sort=-size&page=200",
         "largest, only here": f"{big}?sort=own",
         "largest, searched": f"{big}?q=main-00&sort=tag",
@@ -65,6 +71,13 @@ def addresses(slug: str = "main") -> dict[str, str]:
         "search, a base": reverse("search") + "?q=base/",
         "search, everything": reverse("search") + "?q=e",
         "search, nothing": reverse("search") + "?q=zzzzzz",
+        "space": reverse("space", args=[slug]),
+        "space of all": reverse("space-all"),
+        "events": reverse("registry-events", args=[slug]),
+        "draft": reverse("draft", args=[slug, draft.pk]),  # type: ignore[union-attr]
+        "scrub": reverse("scrub", args=[slug]),
+        "policies": reverse("policies"),
+        "policy": reverse("policy", args=[policy.slug]),  # type: ignore[union-attr]
         "trash": reverse("trash"),
         "history": reverse("history"),
         "deletions": reverse("history-deletions"),

@@ -27,6 +27,10 @@ MOST_TAGS = 6
 MOST_ALIASES = 2
 #: Inches, more than any character takes at 11 points; and the margin of a box.
 _CHARACTER, _MARGIN = 0.1, 0.24
+#: Digests are read a character at a time; `dot` has to know how wide what pages show is.
+FONT = "Courier"
+#: Of more images than this that stand on one base, with nothing on themselves, each so many make one more column.
+COLUMN, MOST_COLUMNS = 10, 4
 
 type When = Literal["before", "after", "both"]
 """Which of the drawings; ``both`` shows every edge of either."""
@@ -107,6 +111,7 @@ class _Sketch:
         self.labels: dict[str, str] = {}
         self.edges: list[tuple[str, str]] = []
         self.styles: list[str] = []
+        self.lengths: list[int] = []
         self.ranks: list[list[str]] = []
         self.graph = graph
         self.fates = fates
@@ -118,8 +123,9 @@ class _Sketch:
         names = {key: f"n{number}" for number, key in enumerate(graph.nodes, 1)}
         for node in graph.nodes.values():
             self._add(node, names)
+        steps = _columns(graph)
         for node in graph.nodes.values():
-            self._connect(node, names)
+            self._connect(node, names, steps.get(node.key, 1))
 
     def _add(self, node: Node, names: dict[str, str]) -> None:
         name = names[node.key]
@@ -214,9 +220,10 @@ class _Sketch:
     def _stays(self, name: str) -> bool:
         return self.shapes[name].fate not in ("goes", "asked")
 
-    def _edge(self, tail: str, head: str, style: str) -> None:
+    def _edge(self, tail: str, head: str, style: str, length: int = 1) -> None:
         self.edges.append((tail, head))
         self.styles.append(style)
+        self.lengths.append(length)
 
     def _tag(self, name: str, tag: Tag) -> str:
         fate = self.fates.of_tag(tag)
@@ -226,9 +233,9 @@ class _Sketch:
         self.labels[name] = f"<{text}>"
         return name
 
-    def _connect(self, node: Node, names: dict[str, str]) -> None:
+    def _connect(self, node: Node, names: dict[str, str], length: int) -> None:
         if node.parent in names:
-            self._edge(names[node.parent], names[node.key], "base")
+            self._edge(names[node.parent], names[node.key], "base", length)
         later = self._base_later(node)[0]
         if later in names and later != node.parent and self.fate[node.key] != "goes":
             self._edge(names[later], names[node.key], "base later")
@@ -242,8 +249,8 @@ class _Sketch:
         gone = {name for name in self.shapes if not self._stays(name)} if when == "after" else set()
         graph = graphviz.Digraph("images")
         graph.attr("graph", rankdir="LR", ranksep="0.45", nodesep="0.12", bgcolor="transparent", pad="0.1")
-        graph.attr("node", fontname="Helvetica", fontsize="11", margin="0.12,0.06", height="0.3")
-        graph.attr("edge", fontname="Helvetica", fontsize="9", color="#5c6b80", arrowsize="0.7")
+        graph.attr("node", fontname=FONT, fontsize="11", margin="0.12,0.06", height="0.3")
+        graph.attr("edge", fontname=FONT, fontsize="9", color="#5c6b80", arrowsize="0.7")
         for name, shape in self.shapes.items():
             line, fill = _COLOURS[shape.fate]
             style = "filled,dashed" if shape.fate in ("goes", "asked") else "filled"
@@ -279,7 +286,7 @@ class _Sketch:
                     same.attr(rank="same")
                     for name in column:
                         same.node(name)
-        for (tail, head), styles in zip(self.edges, self.styles, strict=True):
+        for (tail, head), styles, length in zip(self.edges, self.styles, self.lengths, strict=True):
             style, _, later = styles.partition(" ")
             hidden = tail in gone or head in gone or (later and when == "before")
             graph.edge(
@@ -290,9 +297,27 @@ class _Sketch:
                 dir={"base": "back", "subject": "back", "member": "forward"}.get(style, "none"),
                 weight="10" if style == "tag" else "1",
                 **{"class": f"edge-{style} {later}".rstrip()},
+                **({"minlen": str(length)} if length > 1 else {}),
             )
         source: str = graph.source
         return source
+
+
+def _columns(graph: ImageGraph) -> dict[str, int]:
+    """Return the column of each image that stands, with many others with nothing on themselves, on one base: in one
+    column they would be a ribbon that nobody can read. Where other lines would cross theirs, they stay in one."""
+    if any(node.members or node.subject for node in graph.nodes.values()):
+        return {}
+    inner = {node.parent for node in graph.nodes.values()}
+    alike: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        if node.parent in graph.nodes and node.key not in inner:
+            alike.setdefault(node.parent, []).append(node.key)
+    found = {}
+    for keys in alike.values():
+        columns = min(MOST_COLUMNS, -(-len(keys) // COLUMN))
+        found.update({key: 1 + number % columns for number, key in enumerate(keys)})
+    return found
 
 
 def label_of(text: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from prune.drawing.bytes import human
 from prune.drawing.diagram import MOST_NODES
-from prune.drawing.dot import Drawing, Shape, label_of
+from prune.drawing.dot import FONT, Drawing, Shape, label_of
 from prune.drawing.layout import LayoutFailed
 from prune.plan.words import counted
 
@@ -35,9 +35,9 @@ def overview(streams: Iterable[Stream]) -> Drawing:
     if len(keys) > MOST_NODES:
         raise LayoutFailed(f"{len(keys)} repositories are too many for one drawing; see the table.")
     graph = graphviz.Digraph("repositories")
-    graph.attr("graph", rankdir="LR", ranksep="1.1", nodesep="0.12", bgcolor="transparent", pad="0.1")
-    graph.attr("node", fontname="Helvetica", fontsize="11", margin="0.12,0.06", height="0.3", color="#44546a")
-    graph.attr("edge", fontname="Helvetica", fontsize="9", color="#5c6b80", arrowsize="0.7", dir="back")
+    graph.attr("graph", rankdir="LR", ranksep="0.8", nodesep="0.12", bgcolor="transparent", pad="0.1")
+    graph.attr("node", fontname=FONT, fontsize="11", margin="0.12,0.06", height="0.3", color="#44546a")
+    graph.attr("edge", fontname=FONT, fontsize="9", color="#5c6b80", arrowsize="0.7", dir="back")
     shapes = {}
     for number, key in enumerate(keys, 1):
         name, folded = f"n{number}", whole.get(key, 0)
@@ -54,7 +54,7 @@ def overview(streams: Iterable[Stream]) -> Drawing:
         graph.node(name, label_of("\n".join(lines)), shape="box3d" if folded else "box")
     for stream in streams:
         width = sum(stream.shared >= bound for bound in WIDTHS)
-        words = f"{human(stream.shared)} by {counted(stream.images, 'image')}"
+        words = f"{human(stream.shared)}\nby {counted(stream.images, 'image')}"
         graph.edge(
             keys[stream.base],
             keys[stream.upper],

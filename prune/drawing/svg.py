@@ -26,12 +26,13 @@ _GEOMETRY = {
 }
 
 _STYLE = """
-svg{font:11px Helvetica,Arial,sans-serif}
+svg{font:11px "DejaVu Sans Mono",Menlo,Consolas,monospace}
 text{fill:#1d2733}polygon,path,polyline,ellipse{fill:none;stroke:#5c6b80}
 .image>polygon,.index>polygon,.referrer>polygon,.fold>polygon,.family>polygon{fill:#fff;stroke:#44546a}
 .step-0>polygon{fill:#eef7f5}.step-1>polygon{fill:#cfe9e5}.step-2>polygon{fill:#a5d6cf}.step-3>polygon{fill:#77c0b7}
 .step-4>polygon{fill:#4aa79d}.focus>polygon{stroke-width:2.5}
-.edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}
+.edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}.edge text{font-size:9px}
+.edge-w1 path{stroke-width:2}.edge-w2 path{stroke-width:3.5}.edge-w3 path{stroke-width:5}.edge-w4 path{stroke-width:7}
 .edge-member path,.edge-subject path{stroke-dasharray:5 3}
 .shared>polygon{fill:#e8f1fb;stroke:#1f5f99}
 .goes>polygon,.asked>polygon{fill:#fdecea;stroke:#b3261e;stroke-dasharray:5 3}

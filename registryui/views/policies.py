@@ -10,6 +10,7 @@ import msgspec
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -19,7 +20,7 @@ from prune.policy.faults import PolicyError
 from prune.policy.read import parse_policy
 from prune.policy.schedule import next_run
 from prune.policy.schema import Policy as Rules
-from registryui.models import Policy, PolicyVersion, StandingApproval
+from registryui.models import Policy, PolicyRun, PolicyVersion, StandingApproval
 from registryui.permissions import VIEW, WRITE_POLICY, requires
 from registryui.services import policies as service
 from registryui.services import standing
@@ -41,11 +42,10 @@ def of_slug(slug: str) -> Policy:
 @requires(VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """All policies."""
-    page = page_of(Policy.objects.select_related("active"), request)
-    rows = [
-        {"policy": policy, "schedule": _schedule(policy), "latest": policy.runs.select_related("registry").first()}
-        for policy in page
-    ]
+    runs = PolicyRun.objects.filter(policy=OuterRef("pk")).order_by("-pk").values("pk")
+    page = page_of(Policy.objects.select_related("active").annotate(latest=Subquery(runs[:1])), request)
+    latest = PolicyRun.objects.select_related("registry").in_bulk([one.latest for one in page if one.latest])
+    rows = [{"policy": policy, "schedule": _schedule(policy), "latest": latest.get(policy.latest)} for policy in page]
     return render(request, "policies.html", {"page": page, "rows": rows, "starters": STARTERS})
 
 

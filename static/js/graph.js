@@ -23,8 +23,11 @@ class Graph {
     this.pointers = new Map();
     this.figures.forEach((figure, number) => this.prepare(figure, this.svgs[number]));
     this.measure();
+    if (this.fit < 0.5) {
+      this.figures.forEach((figure, number) => this.overview(figure, this.svgs[number]));
+      this.measure();
+    }
     this.begin();
-    if (this.fit < 0.5) this.figures.forEach((figure, number) => this.overview(figure, this.svgs[number]));
     this.show();
     new ResizeObserver(() => { this.measure(); this.zoom(1); }).observe(figures[0]);
   }
@@ -64,10 +67,11 @@ class Graph {
   measure() {
     const figure = this.figures[0];
     const full = document.fullscreenElement !== null && this.figures.includes(document.fullscreenElement);
-    const box = (full ? document.fullscreenElement : figure).getBoundingClientRect();
-    this.width = Math.max(120, box.width - 26);
+    const shown = full ? document.fullscreenElement : figure, style = getComputedStyle(shown), free = (one, other) => (parseFloat(style[one]) || 0) + (parseFloat(style[other]) || 0);
+    // Buttons and map stand beside the picture, in what its frame keeps free.
+    this.width = Math.max(120, shown.clientWidth - free("paddingLeft", "paddingRight"));
     const scale = Math.max(READABLE, Math.min(this.width / this.whole[2], SCALE));
-    this.height = full ? box.height - 60 : Math.min(Math.max(this.whole[3] * scale, 130), Math.max(260, window.innerHeight * 0.68));
+    this.height = full ? shown.clientHeight - free("paddingTop", "paddingBottom") : Math.min(Math.max(this.whole[3] * scale, 130), Math.max(260, window.innerHeight * 0.68));
     this.svgs.forEach((svg) => { svg.setAttribute("width", "100%"); svg.setAttribute("height", Math.round(this.height)); });
     this.fit = Math.min(this.width / this.whole[2], this.height / this.whole[3], SCALE);
   }
@@ -84,11 +88,32 @@ class Graph {
     this.scale = 1;
     this.x = marked || this.width >= this.whole[2] ? within(x, this.width, this.whole[0], this.whole[2]) : this.whole[0];
     this.y = within(y, this.height, this.whole[1], this.whole[3]);
+    this.beginAfter(x, y);
   }
 
+  // Of a pair, something is to be seen of both: what goes, and the nearest of what is left.
+  beginAfter(x, y) {
+    if (!this.svgs[1]) return;
+    const far = ([left, top]) => Math.hypot(left - x, top - y);
+    const [near] = [...this.svgs[1].querySelectorAll("g[id]")].map((node) => this.middle(node, this.svgs[1])).sort((one, other) => far(one) - far(other));
+    if (!near || this.sees(...near, 60, 30)) return;
+    this.scale = Math.max(this.fit, Math.min(1, this.width / (Math.abs(near[0] - x) + 140), this.height / (Math.abs(near[1] - y) + 80)));
+    this.x = (x + near[0] - this.width / this.scale) / 2;
+    this.y = (y + near[1] - this.height / this.scale) / 2;
+  }
+
+  sees(x, y, beside, above) {
+    const width = this.width / this.scale, height = this.height / this.scale;
+    return x > this.x + beside && x < this.x + width - beside && y > this.y + above && y < this.y + height - above;
+  }
+
+  // What most is joined to, and of those the leftmost: where everything begins.
   root() {
-    const nodes = [...this.svgs[0].querySelectorAll("a")];
-    return nodes.sort((one, other) => this.middle(one, this.svgs[0])[0] - this.middle(other, this.svgs[0])[0])[0];
+    const joined = new Map(), left = (link) => this.middle(link, this.svgs[0])[0];
+    this.svgs[0].querySelectorAll(".edge:not(.edge-tag, [class*='edge-w'])").forEach(({ dataset: { from } }) => joined.set(from, (joined.get(from) || 0) + 1));
+    const most = Math.max(0, ...joined.values()), lead = most > 2 ? most : 0;
+    const nodes = [...this.svgs[0].querySelectorAll("a")].filter((link) => (joined.get(this.name(link)) || 0) >= lead);
+    return nodes.sort((one, other) => left(one) - left(other))[0];
   }
 
   all() {
@@ -206,8 +231,7 @@ class Graph {
     if (!link) return;
     this.rove(svg, link);
     const [x, y] = this.middle(link, svg), width = this.width / this.scale, height = this.height / this.scale;
-    const inside = x > this.x + 40 && x < this.x + width - 40 && y > this.y + 20 && y < this.y + height - 20;
-    if (inside || this.pointers.size) return;
+    if (this.sees(x, y, 40, 20) || this.pointers.size) return;
     // Only so far that nothing beside the graph comes into sight for it.
     const within = (at, size, start, all) => size >= all ? start + (all - size) / 2 : Math.max(start, Math.min(at - size / 2, start + all - size));
     this.x = within(x, width, this.whole[0], this.whole[2]);
@@ -222,10 +246,12 @@ class Graph {
     map.setAttribute("class", "map");
     map.setAttribute("viewBox", this.whole.join(" "));
     map.setAttribute("aria-hidden", "true");
-    // It covers a part of the window, and never most of it.
-    const tall = Math.min(150, this.height / 3, 110 * Math.max(1, this.whole[3] / this.whole[2]));
-    map.setAttribute("height", Math.round(tall));
-    map.setAttribute("width", Math.round(Math.max(24, Math.min(150, this.width / 3, tall * this.whole[2] / this.whole[3]))));
+    // Left of what is tall, and below what is wide.
+    const shape = this.whole[2] / this.whole[3], tall = shape < 1;
+    const width = tall ? Math.max(20, Math.min(44, 240 * shape)) : Math.min(240, this.width, 60 * shape);
+    map.setAttribute("width", Math.round(width));
+    map.setAttribute("height", Math.round(tall ? Math.min(240, this.height, width / shape) : Math.max(20, width / shape)));
+    figure.classList.add(tall ? "map-left" : "map-below");
     const inner = svg.querySelector("g");
     group.setAttribute("transform", inner.getAttribute("transform") || "");
     inner.querySelectorAll("g[id]").forEach((node) => {

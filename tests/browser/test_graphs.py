@@ -114,6 +114,15 @@ def test_a_large_graph_has_a_map_and_can_be_read_at_once(visit, dashboard):
         "(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)(document.querySelector('svg.graph'))"
     )
     assert scale >= 0.8
+    # What one moves it by stands beside the picture, never on it.
+    picture = page.locator("svg.graph").bounding_box()
+    for name in (".map", ".zoom"):
+        beside = page.locator(name).bounding_box()
+        assert any(
+            one[at] + one[size] <= other[at]
+            for at, size in (("x", "width"), ("y", "height"))
+            for one, other in ((beside, picture), (picture, beside))
+        ), name
     before = view(page)
     page.locator(".map").click(position={"x": 3, "y": 3})
     assert view(page)[1] < before[1]

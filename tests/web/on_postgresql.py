@@ -9,8 +9,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from prune.model.snapshot import Repository, Snapshot
-from registryui.models import Approval, AuditEntry, Proposal, RegistrySnapshot, Run, Scan
-from registryui.services import audit, leases, proposals, scans, snapshots
+from registryui.models import Approval, AuditEntry, Image, Proposal, RegistrySnapshot, Run, Scan
+from registryui.services import audit, leases, lineage, proposals, scans, snapshots
 from registryui.services.errors import NotNow
 from tests.web.test_proposals import propose
 
@@ -168,3 +168,14 @@ def test_the_record_can_not_be_emptied(seed):
             connection.cursor() as cursor,
         ):
             cursor.execute(verb)
+
+
+def test_of_a_base_of_thousands_no_more_is_read_than_is_shown(shop):
+    """So few rows are read whole in any case; of many the index gives the first ones, in order."""
+    above = lineage.above_of(shop, [Image.objects.filter(registry=shop).exclude(base="").first().base])
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        way = above.order_by("-dependents", *lineage.NEWEST).values_list("pk")[:50].explain()
+        assert "image_base" in way
+        assert "Sort" not in way

@@ -103,6 +103,20 @@ def test_what_the_neighbourhood_shows_is_what_the_whole_graph_has(family):
         assert key_of[digest] in found.graph.nodes
 
 
+def test_many_images_on_one_base_stand_in_columns(family, shop, client_of):
+    page = client_of("viewer").get(f"/r/family/images/{digest_of('base/runtime', '2')}/graph/").content.decode()
+    svg = ElementTree.fromstring(re.search(r"<svg class=\"graph\".*?</svg>", page, re.DOTALL)[0])
+    where = {
+        float(link.find(".//text").get("x")) for link in svg.iter("a") if (link.find("g").get("data-key") or "") != ""
+    }
+    assert len(where) >= 5
+    _, _, width, height = map(float, svg.get("viewBox").split())
+    assert height < 4 * width
+    # Few are one column, and so are those that an index has its images among.
+    for registry, name in ((family, "base/os"), (shop, "shop/api"), (shop, "shop/web")):
+        assert "minlen" not in diagrams.of_repository(registry, name).drawing.both
+
+
 def test_an_image_of_v1_stands_on_its_ancestors(seed, client_of):
     page = client_of("viewer").get(f"/r/seed/images/{'d1' * 32}/graph/").content.decode()
     for letter in "abcd":
