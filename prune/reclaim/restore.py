@@ -12,7 +12,7 @@ from prune.reclaim.apply import storage_of
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record
 from prune.reclaim.layout_index import bring_back
 from prune.reclaim.outcome import Restored
-from prune.reclaim.steps import MAX_INDEX_BYTES, Step, StorageSource, batches, content_of, is_in_index
+from prune.reclaim.steps import MAX_INDEX_BYTES, Step, StorageSource, batches, content_of, folder_of, is_in_index
 from prune.sources.base import Progress, Report, Source, silent
 from prune.sources.content import check_content
 from prune.sources.storage_v1 import StorageV1
@@ -129,7 +129,8 @@ def _check(source: StorageSource, journal: Journal, report: Report, steps: list[
         return []
     store = source.store
     by_digest = {step.item: step for step in steps if step.kind in ("blob", "layout-blob")}
-    sizes = {digest: _size(store, content_of(step, step.path)) for digest, step in by_digest.items()}
+    with store.together([folder_of(step) for step in by_digest.values()]) as listed:
+        sizes = {digest: _size(listed, content_of(step, step.path)) for digest, step in by_digest.items()}
     found = check_content(source, {digest: size for digest, size in sizes.items() if size is not None}, report)
     again = "; push an image that has it again"
     skipped = [Skipped(digest, f"it is not in its place{again}") for digest, size in sizes.items() if size is None]
