@@ -65,6 +65,8 @@ class PlaceForm(forms.Form):
         self.fields["username"].label = _by_place(
             address=_("User name"), s3=_("Access key ID"), az=_("Storage account")
         )
+        # Only a registry's token server knows such a name.
+        self.fields["username"].help_text = _by_place(address=self.fields["username"].help_text)
         self.fields["new_password"].label = _by_place(
             address=_("Password or token"),
             s3=_("Secret access key"),
