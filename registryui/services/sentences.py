@@ -15,6 +15,9 @@ from registryui.services.phrases import FORMS
 
 #: Values that are sentences themselves; a place and what is wrong there; and lists of names.
 SAID, PLACED, LISTS = ("why", "reason", "effect"), ("problem",), ("names",)
+#: Values that are lists of sentences, and what stands between those: the next one begins in a way of its own.
+_RULE = re.compile(r"(?:, | and )(?=\S+ \((?:because|in doubt, because|but) )")
+SEVERAL = {"rules": _RULE, "others": _RULE, "causes": re.compile(r"(?:, | and )(?=its? )")}
 #: Longer ones are lists of files or what another program said.
 LONGEST = 2000
 _GAP = re.compile(r"%\((\w+)\)s")
@@ -38,6 +41,8 @@ def _value(name: str, value: str) -> str:
         return _within(value)
     if name in PLACED:
         return _placed(value)
+    if name in SEVERAL:
+        return _several(value, SEVERAL[name])
     if name not in LISTS:
         return value
     if more := re.fullmatch(r"(.+) and (\d+) more", value):
@@ -57,6 +62,15 @@ def _within(value: str) -> str:
     if told == value and (whole := said(f"{value}.")) != f"{value}.":
         return whole.removesuffix(".")
     return told
+
+
+def _several(value: str, joint: re.Pattern[str]) -> str:
+    """Return ``one, another and a third`` with each of them translated."""
+    told, at = "", 0
+    for found in joint.finditer(value):
+        told += said(value[at : found.start()]) + (", " if found[0] == ", " else gettext(" and "))
+        at = found.end()
+    return told + said(value[at:])
 
 
 def _placed(value: str) -> str:
