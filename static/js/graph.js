@@ -29,7 +29,7 @@ class Graph {
     }
     this.begin();
     this.show();
-    new ResizeObserver(() => { this.measure(); this.zoom(1); }).observe(figures[0]);
+    new ResizeObserver(() => this.resize()).observe(figures[0]);
   }
 
   prepare(figure, svg) {
@@ -60,7 +60,7 @@ class Graph {
     figure.addEventListener("keydown", (event) => this.key(event, svg));
     svg.addEventListener("focusin", (event) => this.arrive(event.target.closest("a"), svg));
     this.rove(svg, svg.querySelector("a[aria-current]") || svg.querySelector("a"));
-    document.addEventListener("fullscreenchange", () => { this.measure(); this.zoom(1); });
+    document.addEventListener("fullscreenchange", () => this.resize());
   }
 
   // The size of the window onto the graph, in pixels.
@@ -74,6 +74,17 @@ class Graph {
     this.height = full ? shown.clientHeight - free("paddingTop", "paddingBottom") : Math.min(Math.max(this.whole[3] * scale, 130), Math.max(260, window.innerHeight * 0.68));
     this.svgs.forEach((svg) => { svg.setAttribute("width", "100%"); svg.setAttribute("height", Math.round(this.height)); });
     this.fit = Math.min(this.width / this.whole[2], this.height / this.whole[3], SCALE);
+  }
+
+  // In a window of another size the whole graph stays whole, and the middle of a part stays in the middle.
+  resize() {
+    const { width, height, scale } = this, whole = scale <= this.fit * 1.01;
+    this.measure();
+    if (width === this.width && height === this.height) return;
+    if (whole) { this.all(); return; }
+    this.x += (width - this.width) / scale / 2;
+    this.y += (height - this.height) / scale / 2;
+    this.zoom(1);
   }
 
   // At first the whole graph, if it can be read so; otherwise what is looked at, or where everything begins.

@@ -126,3 +126,20 @@ def test_a_large_graph_has_a_map_and_can_be_read_at_once(visit, dashboard):
     before = view(page)
     page.locator(".map").click(position={"x": 3, "y": 3})
     assert view(page)[1] < before[1]
+
+
+def test_of_a_pair_what_is_left_is_in_sight(visit):
+    """Of a picture that is larger than its window, something is seen of what goes and of what stays."""
+    page = visit("proposer", viewport={"width": 360, "height": 500}).page
+    tags = ("latest", *(f"1.{number}" for number in range(6)))
+    page.goto(f"{WEB}&{'&'.join(f'pick=shop/web:{tag}' for tag in tags)}")
+    expect(page.locator("figure.drawing.live")).to_have_count(2, timeout=LONG)
+    seen = """(which) => {
+      const svg = document.querySelectorAll("svg.graph")[which], window = svg.getBoundingClientRect();
+      const within = (box) => box.left >= window.left && box.right <= window.right
+        && box.top >= window.top && box.bottom <= window.bottom;
+      return [...svg.querySelectorAll("g[id]")].filter((node) => within(node.getBoundingClientRect()))
+        .map((node) => node.getAttribute("class"));
+    }"""
+    assert any("goes" in one or "asked" in one for one in page.evaluate(seen, 0))
+    assert page.evaluate(seen, 1)
