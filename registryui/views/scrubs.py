@@ -48,7 +48,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "result": result,
         "counts": [(KINDS.get(kind, kind), number) for kind, number in sorted(result.get("counts", {}).items())],
         "page": Paginator(faults, PER_PAGE).get_page(request.GET.get("page")),
-        "history": rows[:20],
+        "history": rows.defer("result")[:20],
         "depths": Scrub.Depth.choices,
         "usual": "sizes" if registry.kind == "registry-v2" else "full",
     }

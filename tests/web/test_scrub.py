@@ -1,6 +1,8 @@
 """A scrub is asked for on a page, done by the worker, and its result is kept."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from registryui.models import AuditEntry, Scrub
 from registryui.services import leases, scrubs
@@ -103,3 +105,14 @@ def test_an_oci_layout(db, tmp_path, client_of):
     text = client_of("viewer").get("/r/layout/scrub/").content.decode()
     assert layer[0]["digest"] in text
     assert "layout:1.0" in text
+
+
+def test_of_earlier_scrubs_only_what_is_listed_is_read(seed, client_of):
+    Scrub.objects.bulk_create(
+        Scrub(registry=seed, state="done", verdict="good", result={"faults": []}) for _ in range(3)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        assert client_of("viewer").get("/r/seed/scrub/").status_code == 200
+    (listed,) = [one["sql"] for one in queries if "LIMIT 20" in one["sql"]]
+    assert '"registryui_scrub"."verdict"' in listed
+    assert '"result"' not in listed
