@@ -321,15 +321,20 @@ def test_what_came_into_use_after_the_approval_stays(seed, people):
         proposals.refresh(people["approver"], proposal)
 
 
+def proposed(people, registry, text):
+    """Return what a run of a policy proposes."""
+    activated(people, registry, text)
+    policy_runs.ask(people["proposer"], Policy.objects.get(), registry)
+    due()
+    run = PolicyRun.objects.get()
+    assert run.proposal is not None, (run.state, run.message, run.trips)
+    return run.proposal
+
+
 def test_what_a_rule_counts_is_counted_anew_before_a_cleanup_begins(shop, people):
     """Two are kept; while the proposal waits, somebody deletes one of those by hand, and nobody scans."""
     text = "keep: [{id: k, newest: {n: 2}}]\ndelete: [{id: d, tag: '.*', repositories: [shop/web]}]\n" + LOOSE
-    activated(people, shop, text)
-    policy_runs.ask(people["proposer"], Policy.objects.get(), shop)
-    due()
-    run = PolicyRun.objects.get()
-    proposal = run.proposal
-    assert proposal is not None, (run.state, run.message, run.trips)
+    proposal = proposed(people, shop, text)
     plan = proposals.plan_of(proposal)
     gone = {tag.tag for tag in plan.delete.tags}
     tags = root(shop) / "docker/registry/v2/repositories/shop/web/_manifests/tags"
@@ -376,12 +381,7 @@ def test_a_guard_that_trips_by_now_stops_a_cleanup_before_it_begins(shop, people
     names = sorted(path.name for path in tags.iterdir() if not path.name.startswith("sha256-"))
     text = f"delete: [{{id: d, tag: '{names[0]}', repositories: [shop/web]}}]\n"
     text += f"guards: {{min_age: null, max_scan_age: null, min_tags_left: {len(names) - 1}}}\n"
-    activated(people, shop, text)
-    policy_runs.ask(people["proposer"], Policy.objects.get(), shop)
-    due()
-    run = PolicyRun.objects.get()
-    proposal = run.proposal
-    assert proposal is not None, (run.state, run.message, run.trips)
+    proposal = proposed(people, shop, text)
     shutil.rmtree(tags / names[1])
     before = tree(root(shop))
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
