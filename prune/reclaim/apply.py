@@ -10,11 +10,8 @@ from prune.reclaim.finished import finished
 from prune.reclaim.journal import LOCK, run_of
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.run import Run
-from prune.reclaim.steps import StorageSource
+from prune.reclaim.steps import StorageSource, in_storage
 from prune.sources.base import Report, Source, silent
-from prune.sources.oci_layout.source import OciLayout
-from prune.sources.storage_v1 import StorageV1
-from prune.sources.storage_v2.source import StorageV2
 
 
 def apply(
@@ -87,6 +84,6 @@ def _asked_to_delete(source: Source, plan: Plan, word: str, *, trash: bool, repo
 
 def storage_of(source: Source) -> StorageSource:
     """Return ``source`` when plans are carried out on its files; raise ``Refused`` otherwise."""
-    if isinstance(source, StorageV1 | StorageV2 | OciLayout):
+    if in_storage(source):
         return source
     raise Refused(f"Cleaning up {source.kind} is not supported yet.")

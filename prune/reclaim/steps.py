@@ -4,7 +4,7 @@ tags first, then the links of manifests, then layer links, then blobs or images,
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import msgspec
 
@@ -13,6 +13,7 @@ from prune.model.errors import Unreadable
 from prune.model.plan import Deletions
 from prune.model.snapshot import Snapshot
 from prune.plan.drift import Skipped
+from prune.sources.base import Source
 from prune.sources.oci_layout.source import INDEX, OciLayout, blob_path
 from prune.sources.storage_v1 import StorageV1
 from prune.sources.storage_v2 import layout
@@ -89,6 +90,11 @@ def folder_of(step: Step) -> str:
     """Return the folder that holds all of what moves: a step's own path, or the one around it for a single file."""
     single = step.kind in ("index", "tag-note") or (step.kind == "tag" and "/_manifests/tags/" not in step.path)
     return step.path.rpartition("/")[0] if single else step.path
+
+
+def in_storage(source: Source) -> TypeGuard[StorageSource]:
+    """Tell whether a cleanup of it moves files, on a disk or in a bucket, and asks no registry or engine."""
+    return isinstance(source, StorageV1 | StorageV2 | OciLayout)
 
 
 def steps_for(source: StorageSource, items: Deletions, snapshot: Snapshot) -> list[Step]:

@@ -11,10 +11,8 @@ from prune.plan.verification import Loss
 from prune.plan.words import counted
 from prune.reclaim.journal import LOCK, Journal, Line, Record, read_record, run_names
 from prune.reclaim.outcome import Emptied, TrashRun
+from prune.reclaim.steps import in_storage
 from prune.sources.base import Source
-from prune.sources.oci_layout.source import OciLayout
-from prune.sources.storage_v1 import StorageV1
-from prune.sources.storage_v2.source import StorageV2
 from prune.sources.stores.base import Store
 
 #: Whether a file in a trash is a copy of images that an engine deleted.
@@ -29,7 +27,7 @@ def list_runs(source: Source) -> list[TrashRun]:
         record = read_record(Journal(store, name))
         if record.begin is not None:
             # In storage looking tells what was moved; what was asked of others may be done without an answer.
-            intended = not isinstance(source, StorageV1 | StorageV2 | OciLayout) and bool(record.intents)
+            intended = not in_storage(source) and bool(record.intents)
             found.append(_described(name, record.begin, record, touched=intended or bool(record.moved)))
     return sorted(found, key=lambda run: (-run.started, run.run))
 
@@ -119,8 +117,7 @@ def _why_needed(source: Source, record: Record) -> str:
         return f"{counted(number, 'thing')} could not be put back, and may be nowhere but in its trash"
     if record.verified is None:
         # A run in storage that came to its end and was interrupted before anybody looked at what stays.
-        in_storage = isinstance(source, StorageV1 | StorageV2 | OciLayout)
-        return "nobody has looked yet whether everything that was to stay is there" if in_storage else ""
+        return "nobody has looked yet whether everything that was to stay is there" if in_storage(source) else ""
     match record.verified.state:
         case "good":
             return ""
@@ -146,7 +143,7 @@ def discard(journal: Journal) -> int:
 
 
 def _store(source: Source) -> Store:
-    if isinstance(source, StorageV1 | StorageV2 | OciLayout):
+    if in_storage(source):
         return source.store
     # What speaks to a registry or an engine is loaded only where there is one.
     if source.kind in ("registry-v1", "registry-v2"):

@@ -324,9 +324,10 @@ def recheck(proposal: Proposal, *, begun: bool) -> None:
     in_use.ask(proposal.registry)
     rules = policies.effective(proposal.policy, proposal.registry)
     _, evaluation = _evaluated(proposal.registry, rules, confirmed=True)
-    tripped = [] if begun else [trip for trip in evaluation.tripped if trip.guard not in _set_aside(proposal)]
-    if tripped:
-        raise Stale(f"A guard of the policy trips by now, so nothing goes: {tripped[0].message} Plan again.")
+    if evaluation.tripped and not begun:
+        aside = _set_aside(proposal)
+        if tripped := [trip for trip in evaluation.tripped if trip.guard not in aside]:
+            raise Stale(f"A guard of the policy trips by now, so nothing goes: {tripped[0].message} Plan again.")
     if kept := no_longer(proposals.plan_of(proposal), evaluation):
         more = f", and {len(kept) - 1} more" if len(kept) > 1 else ""
         raise Stale(f"The policy keeps {kept[0].ref} by now{more}. {kept[0].because} Plan again.")

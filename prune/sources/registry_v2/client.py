@@ -156,7 +156,7 @@ class Client:
                     attempt -= 1  # a 401 did nothing
                     if not reads:
                         await self._login.authorization(scope)
-                    if reads or look is None or await look():
+                    if look is None or await look():
                         continue
                     return answer
             if status in (401, 403) and not bare:
@@ -164,7 +164,7 @@ class Client:
             if status in RETRIED and attempt < ATTEMPTS and (reads or look is not None):
                 self.gate.too_much()
                 await asyncio.sleep(_wait(answer.headers.get("retry-after", ""), attempt))
-                if reads or look is None or await look():
+                if look is None or await look():
                     continue
                 return msgspec.structs.replace(answer, attempts=attempt)
             self.gate.fine()
