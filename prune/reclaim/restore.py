@@ -106,7 +106,7 @@ def put_back(
                     if not odd:
                         back.append(step.path)
                         done += step.counts
-            store.settle([*back, *map(journal.trash, back)])
+            store.settle(back, [*map(journal.trash, back)])
             journal.add(Line("back", now, paths=tuple(back)))
             looked_at += len(batch)
             report(Progress("putting back", looked_at, len(steps)))
@@ -143,7 +143,7 @@ def _check(source: StorageSource, journal: Journal, report: Report, steps: list[
             continue
         if digest not in found.unread and store.kind(path) is not None and store.kind(trash) is None:
             store.move(path, trash)
-            store.settle([trash, path])
+            store.settle([trash], [path])
         skipped.append(Skipped(digest, f"it {what}{again}"))
     return skipped
 

@@ -21,6 +21,7 @@ from prune.reclaim.journal import Journal, Line, Record, clock_of
 from prune.reclaim.layout_index import replace, with_index
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.steps import (
+    JUST_FOLDERS,
     LATE,
     LOOK,
     ORDER,
@@ -169,7 +170,7 @@ class Run:
         if not self.moved:
             self.store.write(f"{self.journal.folder}/plan.json", self.plan.to_json())
         if found := [path for path in self.moved if path in self.found]:
-            self.store.settle([*map(self.journal.trash, found), *found])
+            self.store.settle([*map(self.journal.trash, found)], found)
         broken = tuple(sorted(broken_blobs(snapshot)))
         begin = self._line("begin", plan_digest=self.plan.digest(), reason=words, missing=broken)
         self.journal.add(begin, self._line("moved", paths=tuple(self.moved)))
@@ -252,7 +253,7 @@ class Run:
         fresh = self.journal.fresh(step.path)
         if self.store.kind(step.path) is None and self.store.kind(fresh) == "file":
             self.store.move(fresh, step.path)
-            self.store.settle([step.path, fresh])
+            self.store.settle([step.path], [fresh])
 
     def _move_all(self, steps: list[Step], held: Hold) -> None:
         """Move everything, one kind after the other: what was moved of one is durable before the next begins."""
@@ -316,7 +317,7 @@ class Run:
         """Make moves durable. Only then the journal may say that they were done: until then whoever comes next has
         to look."""
         paths = [step.path for step in moved]
-        self.store.settle([*map(self.journal.trash, paths), *paths])
+        self.store.settle([*map(self.journal.trash, paths)], paths)
         self.unwritten.append(self._line("moved", paths=tuple(paths)))
         pace.settled()
 
@@ -356,8 +357,8 @@ class Run:
         if why:
             return why
         try:
-            store.move(step.path, self.journal.trash(step.path))
-        except FileNotFoundError:
+            store.move(step.path, self.journal.trash(step.path), folder=step.kind in JUST_FOLDERS)
+        except (FileNotFoundError, NotADirectoryError):
             return _GONE
         except FileExistsError:
             return returned.WHY

@@ -261,8 +261,13 @@ def index_rewrites(source: StorageSource, gone: Iterable[str], repositories: Ite
     return found
 
 
+#: What is no more than a folder in its place: whether it is there, the move itself tells.
+JUST_FOLDERS: frozenset[Kind] = frozenset({"repository", "manifest", "layer-link", "upload"})
+
+
 def still_true(store: Store, step: Step) -> str:
-    """Look at one item right before it moves; return why it must be left alone, or nothing."""
+    """Look at one item right before it moves; return why it must be left alone, or nothing. Those of `JUST_FOLDERS`
+    are to be moved as folders."""
     match step.kind:
         case "tag":
             return _tag_moved(store, step)
@@ -271,7 +276,7 @@ def still_true(store: Store, step: Step) -> str:
         case "index" | "tag-note":
             return "" if store.kind(step.path) == "file" else "it is not there"
         case _:
-            return "" if store.kind(step.path) == "folder" else "it is gone already"
+            return ""
 
 
 def _tag_moved(store: Store, step: Step) -> str:

@@ -3,6 +3,7 @@
 import json
 import time
 
+import obstore
 import pytest
 
 from prune.cli import main
@@ -65,6 +66,21 @@ def test_marks_of_folders_are_left_alone(v2):
     assert open_source(v2.source).scan().complete
     assert restore(open_source(v2.source), outcome.run).state == "done"
     assert v2.objects() == before
+
+
+def test_an_object_in_the_place_of_a_folder_is_not_moved_as_one(v2):
+    obstore.put(v2.store, "here/odd", b"odd")
+    obstore.put(v2.store, "here/folder/file", b"four")
+    store = open_source(v2.source).store
+    with store.together(["here", "trash"]) as together:
+        with pytest.raises(NotADirectoryError):
+            together.move("here/odd", "trash/odd", folder=True)
+        together.move("here/folder", "trash/folder", folder=True)
+        looked_at = together.stat_each("here", ["folder/file", "odd", "folder", "nothing"])
+    assert [stat and stat.size for stat in looked_at] == [4, 3, None, None]
+    assert [path for path, _ in store.files("here")] == ["here/odd"]
+    assert [path for path, _ in store.files("trash")] == ["trash/folder/file"]
+    assert [stat and stat.size for stat in store.stat_each("here", ["odd", "folder/file"])] == [3, None]
 
 
 def test_a_name_that_is_no_path_makes_the_scan_incomplete(v2, capsys):

@@ -208,13 +208,13 @@ class Broken:
         if name not in ("write", "append", "move", "settle", "remove"):
             return method
 
-        def call(*args):
+        def call(*args, **named):
             self._left -= 1
             if self._left == -1:
                 if name == "append":
                     path, body = args
                     self._store.append(path, body[: len(body) // 2])
                 raise OSError(self._error, os.strerror(self._error))
-            return method(*args)
+            return method(*args, **named)
 
         return call

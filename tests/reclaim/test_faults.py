@@ -151,11 +151,11 @@ class Unsound:
         if not callable(found):
             return found
 
-        def call(*args):
+        def call(*args, **named):
             self.calls += 1
             if self.calls == self._number + 1:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
-            return found(*args)
+            return found(*args, **named)
 
         return call
 
@@ -225,15 +225,15 @@ class Volatile:
         self._tick()
         self._store.append(path, body)
 
-    def move(self, source, target):
+    def move(self, source, target, **only):
         self._tick()
-        self._store.move(source, target)
+        self._store.move(source, target, **only)
         self._unsettled.append((source, target))
 
-    def settle(self, paths):
+    def settle(self, arrived, left=()):
         self._tick()
-        self._store.settle(paths)
-        settled = set(paths)
+        self._store.settle(arrived, left)
+        settled = {*arrived, *left}
         assert {path for pair in self._unsettled for path in pair} <= settled
         self._unsettled.clear()
 
@@ -301,7 +301,7 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     assert synced[1] == str(tmp_path / "a")
     synced.clear()
     store.move("a/plan", "b/c/plan")
-    store.settle(["b/c/plan", "a/plan"])
+    store.settle(["b/c/plan"], ["a/plan"])
     # Where it is now, before where it was: never is it in neither.
     new = [str(tmp_path / "b/c"), str(tmp_path / "b"), str(tmp_path), str(tmp_path / "a")]
     assert synced == new
@@ -311,12 +311,12 @@ def test_what_is_appended_or_written_is_on_the_disk_before_anybody_relies_on_it(
     synced.clear()
     with store.together(["a", "b"]) as together:
         together.move("a/other", "b/c/other")
-    store.settle(["b/c/other", "a/other"])
+    store.settle(["b/c/other"], ["a/other"])
     assert synced == [str(tmp_path / "b/c"), str(tmp_path / "a")]
     synced.clear()
     with store.together(["b"]) as together:
         together.move("b/c/other", "b/d/e/other")
-    store.settle(["b/d/e/other", "b/c/other"])
+    store.settle(["b/d/e/other"], ["b/c/other"])
     assert synced == [str(tmp_path / part) for part in ("b/d/e", "b/d", "b", "b/c")]
 
 
@@ -339,16 +339,16 @@ def test_what_moves_is_durable_where_it_goes_to_before_it_is_gone_from_where_it_
     moves: list[tuple[str, str]] = []
     move = DiskStore.move
 
-    def watched(store, source, target):
+    def watched(store, source, target, **only):
         moves.append((source, target))
         synced.clear()
-        move(store, source, target)
+        move(store, source, target, **only)
 
     monkeypatch.setattr(DiskStore, "move", watched)
     settle = DiskStore.settle
 
-    def settled(store, paths):
-        settle(store, paths)
+    def settled(store, arrived, left=()):
+        settle(store, arrived, left)
         for source, target in moves:
             to, away = (os.path.dirname(f"{store.root}/{path}") for path in (target, source))
             assert to in synced

@@ -16,10 +16,10 @@ def interrupted_at(part: str, store, plan, monkeypatch) -> None:
     """Carry a plan out, and stop before anything with ``part`` in its path moves."""
     move = DiskStore.move
 
-    def stop(self, source, target):
+    def stop(self, source, target, **only):
         if part in source:
             raise KeyboardInterrupt
-        move(self, source, target)
+        move(self, source, target, **only)
 
     with monkeypatch.context() as patch:
         patch.setattr(DiskStore, "move", stop)
@@ -123,8 +123,8 @@ def test_a_push_in_the_middle_of_a_run_stops_it_before_any_blob(v2, monkeypatch)
     layers = [layer["digest"] for layer in json.loads(v2.blob_path(two).read_bytes())["layers"]]
     move, left = DiskStore.move, [1]
 
-    def late(self, source, target):
-        move(self, source, target)
+    def late(self, source, target, **only):
+        move(self, source, target, **only)
         if source.endswith("/tags/1.0") and left:
             left.pop()
             v2.image("team/app", "2.0", layers=layers)

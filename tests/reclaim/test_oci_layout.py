@@ -254,7 +254,7 @@ def test_what_comes_back_while_a_run_is_interrupted_stays_whole(layout, root, mo
     assert layout_pulled(root) == whole
 
 
-def interrupted(self, source, target):
+def interrupted(self, source, target, **only):
     raise KeyboardInterrupt
 
 

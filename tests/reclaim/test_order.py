@@ -45,19 +45,19 @@ class Watched:
                 assert not self.unsettled & set(line.paths), "told before it was durable"
                 self.told |= set(line.paths)
 
-    def move(self, source, target):
+    def move(self, source, target, **only):
         kind = self.intended[source]  # an intent that is durable, or this raises
         for path in self.unsettled:
             assert self.intended[path] == kind, f"{self.intended[path]} is not settled when {kind} begins"
         assert not self.moved or ORDER.index(self.intended[self.moved[-1]]) <= ORDER.index(kind)
-        self._store.move(source, target)
+        self._store.move(source, target, **only)
         self.moved.append(source)
         self.unsettled.add(source)
 
-    def settle(self, paths):
-        self._store.settle(paths)
+    def settle(self, arrived, left=()):
+        self._store.settle(arrived, left)
         self.settles += 1
-        self.unsettled -= set(paths)
+        self.unsettled -= {*arrived, *left}
 
 
 def run(v2, batch, monkeypatch) -> Watched:

@@ -48,11 +48,11 @@ class Between:
     def together(self, folders):
         return contextlib.nullcontext(self)
 
-    def move(self, source, target):
+    def move(self, source, target, **only):
         if self._left == 0:
             self._happen()
         self._left -= 1
-        self._store.move(source, target)
+        self._store.move(source, target, **only)
 
 
 def push(store: V2Store, repo: str, bodies: list[bytes]) -> str:
@@ -192,14 +192,14 @@ def test_a_repository_that_is_deleted_and_pushed_anew_in_the_middle_of_a_run_sto
     assert len(plan.delete.tags) == 2
     move, moved = DiskStore.move, []
 
-    def replacing(self, source, target):
+    def replacing(self, source, target, **only):
         if len(moved) == 1:
             folder = store.tag_path("app", "1").parents[2]
             shutil.copytree(folder, folder.with_name("anew"))
             shutil.move(folder, store.root.parent / "gone")
             folder.with_name("anew").rename(folder)
         moved.append(source)
-        move(self, source, target)
+        move(self, source, target, **only)
 
     monkeypatch.setattr(DiskStore, "move", replacing)
     outcome = apply(open_source(store.source), plan, stopped="so they said")

@@ -50,8 +50,8 @@ class Harming:
     def together(self, folders):
         return contextlib.nullcontext(self)
 
-    def move(self, source, target):
-        self._store.move(source, target)
+    def move(self, source, target, **only):
+        self._store.move(source, target, **only)
         self._left -= 1
         if self._left == 0:
             self._harm()

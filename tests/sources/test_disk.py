@@ -6,10 +6,12 @@ import errno
 import os
 import resource
 import shutil
+import threading
 
 import pytest
 
 from prune.model.errors import Refused
+from prune.sources.stores import disk
 from prune.sources.stores import opened as opened_folders
 from prune.sources.stores.disk import DiskStore
 from tests.stores import V2Store
@@ -85,6 +87,77 @@ def test_links_are_refused_also_among_many_moves(store, tmp_path):
         together.move("real/two", "trash/two")
     assert (outside / "data").is_dir()
     assert sorted(path.name for path in (tmp_path / "trash").iterdir()) == ["one", "two"]
+
+
+def test_what_is_to_be_moved_as_a_folder_stays_where_it_is_when_it_is_none(store, tmp_path):
+    (tmp_path / "real/folder").mkdir(parents=True)
+    (tmp_path / "real/file").write_text("odd")
+    (tmp_path / "real/link").symlink_to("folder")
+    with store.together([]) as together:
+        with pytest.raises(NotADirectoryError):
+            together.move("real/file", "trash/file", folder=True)
+        with pytest.raises(Refused, match="symbolic link"):
+            together.move("real/link", "trash/link", folder=True)
+        with pytest.raises(FileNotFoundError):
+            together.move("real/nothing", "trash/nothing", folder=True)
+        together.move("real/folder", "trash/folder", folder=True)
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["file", "link"]
+
+
+def test_many_files_are_looked_at_as_one_by_one(store, tmp_path):
+    (tmp_path / "real/folder/inner").mkdir(parents=True)
+    (tmp_path / "real/folder/file").write_text("four")
+    os.utime(tmp_path / "real/folder/file", (7, 7))
+    (tmp_path / "real/link").symlink_to("folder/file")
+    asked = ["folder/file", "folder", "link", "nothing", "folder/file/below"]
+    assert store.stat_each("real", asked) == [store.stat("real/folder/file"), None, None, None, None]
+    assert store.stat("real/folder/file").time == 7
+    assert store.stat_each("nothing", asked) == [None] * 5
+    assert opened(store) == []
+
+
+def test_what_left_many_folders_is_durable_where_it_arrived_before_it_is_gone(store, tmp_path, monkeypatch):
+    """Many folders are synced side by side."""
+    synced: list[str] = []
+    lock = threading.Lock()
+
+    def sync(folder: str) -> None:
+        with lock:
+            synced.append(folder.removeprefix(store.root).strip("/"))
+
+    monkeypatch.setattr(disk, "_sync_folder", sync)
+    numbers = range(3 * disk._ENOUGH)
+    moves = [(f"from/{number}/thing", f"to/{number}/thing") for number in numbers]
+    for source, _ in moves:
+        (tmp_path / source).mkdir(parents=True)
+    with store.together([]) as together:
+        for source, target in moves:
+            together.move(source, target)
+    store.settle([target for _, target in moves], [source for source, _ in moves])
+    there = {f"to/{number}" for number in numbers} | {"to", ""}
+    assert set(synced[: len(there)]) == there
+    assert sorted(synced[len(there) :]) == sorted(["from", *(f"from/{number}" for number in numbers)])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("settling")]
+
+
+def test_a_folder_that_cannot_be_made_durable_is_an_error_and_tried_again(store, tmp_path, monkeypatch):
+    numbers = range(2 * disk._ENOUGH)
+    for number in numbers:
+        (tmp_path / f"to/{number}").mkdir(parents=True)
+    sync = disk._sync_folder
+
+    def failing(folder: str) -> None:
+        if folder.endswith("/to/40"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), folder)
+        sync(folder)
+
+    monkeypatch.setattr(disk, "_sync_folder", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        store.settle([f"to/{number}/thing" for number in numbers])
+    synced: list[str] = []
+    monkeypatch.setattr(disk, "_sync_folder", synced.append)
+    store.settle(["to/40/thing"])
+    assert [folder.removeprefix(store.root).strip("/") for folder in synced] == ["to/40", "to", ""]
 
 
 def test_many_folders_are_opened_and_few_at_a_time(store, tmp_path, monkeypatch):

@@ -425,11 +425,11 @@ def died_after(monkeypatch, moves: int, run: Run) -> None:
     """Let a worker die after so many moves, and its lease run out."""
     move, done = DiskStore.move, []
 
-    def dying(self, source, target):
+    def dying(self, source, target, **only):
         if len(done) == moves:
             raise Killed
         done.append(source)
-        move(self, source, target)
+        move(self, source, target, **only)
 
     monkeypatch.setattr(DiskStore, "move", dying)
     with pytest.raises(Killed):

@@ -256,11 +256,11 @@ def test_what_stopped_half_way_can_be_undone_by_whoever_will_not_go_on(seed, peo
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
     move, done = DiskStore.move, []
 
-    def broken(self, source, target):
+    def broken(self, source, target, **only):
         if len(done) == 1:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         done.append(source)
-        move(self, source, target)
+        move(self, source, target, **only)
 
     monkeypatch.setattr(DiskStore, "move", broken)
     work()
@@ -285,7 +285,7 @@ def test_where_nothing_was_moved_there_is_nothing_to_undo(shop, people, client_o
     proposals.approve(people["approver"], proposal, proposal.plan.digest)
     runs.start(people["admin"], proposal, "stopped")
 
-    def broken(self, source, target):
+    def broken(self, source, target, **only):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(DiskStore, "move", broken)

@@ -23,8 +23,8 @@ def harmed(shop, people, monkeypatch):
     victim = max((root(shop) / "docker/registry/v2/blobs").rglob("data"), key=lambda path: path.stat().st_size)
     move = DiskStore.move
 
-    def harm(store, source, target):
-        move(store, source, target)
+    def harm(store, source, target, **only):
+        move(store, source, target, **only)
         if victim.exists():
             victim.rename(root(shop) / "aside")
 

@@ -38,9 +38,9 @@ SLOW = """
 import time
 from prune.sources.stores.disk import DiskStore
 move = DiskStore.move
-def slow(self, source, target):
+def slow(self, source, target, **only):
     time.sleep(0.02)
-    move(self, source, target)
+    move(self, source, target, **only)
 DiskStore.move = slow
 from django.core.management import execute_from_command_line
 execute_from_command_line(["manage.py", "worker"])

@@ -104,7 +104,7 @@ class OciLayout:
             findings.problems,
             findings.blocked,
         )
-        judge = Judge(part, findings, str, lambda name, digest: None)
+        judge = Judge(part, findings, str)
         for repository in part.repositories:
             judge.look(repository)
         for digest, what in part.odd_configs.items():

@@ -1,6 +1,6 @@
 """What a scan says of each repository when everything was read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from prune.model.digest import Digest, short
 from prune.model.snapshot import Repository
@@ -12,7 +12,8 @@ from prune.sources.storage_v2.part import Part
 class Judge:
     """Looks at repositories when everything was read: which manifests and blobs are not there?
 
-    ``where`` says where a repository lies, ``layer_time`` when a link to a layer was made.
+    ``where`` says where a repository lies, ``layer_times`` when some of its links to layers were made, where that
+    can be told.
     """
 
     def __init__(
@@ -20,13 +21,13 @@ class Judge:
         part: Part,
         findings: Findings,
         where: Callable[[str], str],
-        layer_time: Callable[[str, Digest], int | None],
+        layer_times: Callable[[str, Collection[Digest]], dict[Digest, int]] = lambda name, digests: {},
     ) -> None:
         self.part = part
         self.present = part.blobs.keys()
         self.findings = findings
         self.where = where
-        self.layer_time = layer_time
+        self.layer_times = layer_times
 
     def look(self, repository: Repository) -> None:
         """Judge the manifests of a repository, and find the age of links that none of them explains."""
@@ -53,8 +54,9 @@ class Judge:
             if digest not in repository.revisions and digest in self.part.manifests:
                 what = "points at a manifest that this repository does not serve"
                 self.findings.note(f"{where}:{tag}", what, "it is kept", name)
-        for digest in repository.layer_links.keys() - explained:
-            repository.layer_links[digest] = self.layer_time(name, digest)
+        unexplained = repository.layer_links.keys() - explained
+        if unexplained:
+            repository.layer_links.update(self.layer_times(name, unexplained))
 
     def _missing(self, name: str, where: str, digests: set[Digest]) -> None:
         for digest in digests:

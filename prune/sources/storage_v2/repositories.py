@@ -1,6 +1,6 @@
 """Reading the repositories of a V2 store: tags, revisions, layer links, uploads."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from prune.model.digest import HEX_LENGTH, Digest, is_digest
@@ -202,12 +202,11 @@ class RepositoryReader:
                     self._findings.note(f"{where}/{entry.name}", "does not belong here", LEFT_ALONE, name)
         return found
 
-    def layer_time(self, name: str, digest: Digest) -> int | None:
-        """Return when a layer link was made, ``None`` when that cannot be told."""
-        try:
-            return self._store.stat(f"{layout.layer_folder(self._base, name, digest)}/link").time
-        except (OSError, Unreadable):
-            return None
+    def layer_times(self, name: str, digests: Collection[Digest]) -> dict[Digest, int]:
+        """Return when links to layers were made, for those of which that can be told."""
+        links = [f"{digest.replace(':', '/', 1)}/link" for digest in digests]
+        stats = self._store.stat_each(f"{layout.repository_folder(self._base, name)}/_layers", links)
+        return {digest: stat.time for digest, stat in zip(digests, stats, strict=True) if stat is not None}
 
     def _uploads(self, name: str, folder: str) -> tuple[Upload, ...]:
         found = []

@@ -61,7 +61,7 @@ class StorageV2:
         findings.blocked |= part.blocked
         report(Progress("putting it together", 0))
         reader = RepositoryReader(store, self.base, findings)
-        judge = Judge(part, findings, lambda name: repository_folder(self.base, name), reader.layer_time)
+        judge = Judge(part, findings, lambda name: repository_folder(self.base, name), reader.layer_times)
         for repository in part.repositories:
             judge.look(repository)
         for digest, what in part.odd_configs.items():

@@ -57,6 +57,11 @@ class Store(Protocol):
         """Return size and time of a plain file. Raises ``Unreadable`` when it is none."""
         ...
 
+    def stat_each(self, folder: str, paths: Sequence[str]) -> list[Stat | None]:
+        """Return size and time of each of the plain files at ``paths`` below ``folder``; ``None`` for one that is
+        none, or that cannot be looked at. The bulk of `stat`, for many that lie side by side."""
+        ...
+
     def kind(self, path: str) -> str | None:
         """Return what is at ``path`` ("file", "folder" or "other", see ``Entry``), ``None`` for nothing."""
         ...
@@ -95,11 +100,12 @@ class Store(Protocol):
         answers from that, and carries the moves out when the context ends without an error."""
         ...
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, *, folder: bool = False) -> None:
         """Move a file or a whole folder to a path where nothing is yet, making the target's parent folders.
 
         On a disk one atomic rename; elsewhere copies, and then deletions. Raises ``FileExistsError`` when something
-        is at ``target``, ``Refused`` when a link lies on either path."""
+        is at ``target``, ``Refused`` when a link lies on either path, and with ``folder`` ``NotADirectoryError``
+        when there is something else."""
         ...
 
     def was_moved(self, source: str, target: str) -> bool:
@@ -110,9 +116,9 @@ class Store(Protocol):
         """Undo, after a crash, what was done of a move that was not finished. On a disk that is nothing, ever."""
         ...
 
-    def settle(self, paths: list[str]) -> None:
-        """Make earlier moves to and from ``paths`` durable (fsync of directories on a disk), in this order: name
-        first where things went to. Then a power cut in between leaves them there as well, never nowhere."""
+    def settle(self, arrived: Sequence[str], left: Sequence[str] = ()) -> None:
+        """Make earlier moves durable (fsync of directories on a disk): first where things have ``arrived``, then the
+        places that they have ``left``. A power cut in between leaves them there as well, never nowhere."""
         ...
 
     def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:

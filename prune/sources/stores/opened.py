@@ -47,14 +47,14 @@ class OpenFolders:
         here = self._open.get(further)
         return None if here is None else (here, f"{folder}/{name}")
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, *, folder: bool = False) -> None:
         """See ``Store.move``. One ``rename``; permissions, owners and times of what is moved stay. Raises ``OSError``
         with ``ESTALE`` when a folder on the way was replaced since it was opened."""
         if len(self._open) > MOST_OPEN or source in self._open:  # what is open in there gets another path
             self.check()
             self.close()
         try:
-            self._move(source, target)
+            self._move(source, target, folder=folder)
         except FileNotFoundError:
             # Not there, or not in the folder that was there when it was opened? The difference is one kept image.
             self.check()
@@ -64,7 +64,7 @@ class OpenFolders:
                 raise
             self.check()
             self.close()
-            self._move(source, target)
+            self._move(source, target, folder=folder)
 
     def check(self) -> None:
         """Raise ``OSError`` with ``ESTALE`` when a folder was replaced, or taken away, since it was opened."""
@@ -77,13 +77,21 @@ class OpenFolders:
             if there is None or not os.path.samestat(there, os.fstat(descriptor)):
                 raise OSError(errno.ESTALE, "A folder was replaced while things in it moved", place)
 
-    def _move(self, source: str, target: str) -> None:
+    def _move(self, source: str, target: str, *, folder: bool) -> None:
         around, _, name = source.rpartition("/")
         into, _, new = target.rpartition("/")
-        here = self._folder(around)
-        if modes.S_ISLNK(os.lstat(_plain(name, source), dir_fd=here).st_mode):
-            raise self._is_link(source)
-        there = self._folder(into, make=True)
+        here = self._open.get(around)
+        if here is None:
+            here = self._folder(around)
+        mode = os.lstat(_plain(name, source), dir_fd=here).st_mode
+        if not modes.S_ISDIR(mode):
+            if modes.S_ISLNK(mode):
+                raise self._is_link(source)
+            if folder:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), f"{self._root}/{source}")
+        there = self._open.get(into)
+        if there is None:
+            there = self._folder(into, make=True)
         if not _moved_at_once(here, name, there, _plain(new, target)):
             try:
                 os.lstat(new, dir_fd=there)
@@ -140,7 +148,8 @@ def _moved_at_once(here: int, name: str, there: int, new: str) -> bool:
     rename = _rename_to_nothing()
     if rename is None:
         return False
-    if rename(here, os.fsencode(name), there, os.fsencode(new), _RENAME_NOREPLACE) == 0:
+    old = os.fsencode(name)
+    if rename(here, old, there, old if new == name else os.fsencode(new), _RENAME_NOREPLACE) == 0:
         return True
     error = ctypes.get_errno()
     if error in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):

@@ -59,6 +59,10 @@ class ObjectStore:
         meta = self.bucket.head(path)
         return Stat(meta.size, meta.time)
 
+    def stat_each(self, folder: str, paths: Sequence[str]) -> list[Stat | None]:
+        """See ``Store``."""
+        return View(self, [folder], list_folder(self.bucket, folder)).stat_each(folder, paths)
+
     def kind(self, path: str) -> str | None:
         """See ``Store``."""
         for page in self.bucket.pages(path):
@@ -124,10 +128,10 @@ class ObjectStore:
     def _pieces(self, path: str) -> list[str]:
         return sorted(list_folder(self.bucket, path))
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, *, folder: bool = False) -> None:
         """See ``Store``. Not one step, as on a disk: all of it is copied, then all of it is deleted."""
         with self.together([path.rpartition("/")[0] for path in (source, target)]) as view:
-            view.move(source, target)
+            view.move(source, target, folder=folder)
 
     def was_moved(self, source: str, target: str) -> bool:
         """See ``Store``."""
@@ -139,7 +143,7 @@ class ObjectStore:
         with self.together([path.rpartition("/")[0] for path in (source, target)]) as view:
             view.take_back(source, target)
 
-    def settle(self, paths: list[str]) -> None:
+    def settle(self, arrived: Sequence[str], left: Sequence[str] = ()) -> None:
         """See ``Store``: what an object store has answered for is durable."""
 
     def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:

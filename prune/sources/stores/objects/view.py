@@ -1,7 +1,9 @@
 """What one listing of a bucket says, with folders made of the names, as a `Store` to work with."""
 
 import contextlib
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -94,6 +96,16 @@ class View:
         meta = self._meta(path)
         return Stat(meta.size, meta.time)
 
+    def stat_each(self, folder: str, paths: Sequence[str]) -> list[Stat | None]:
+        """See ``Store``."""
+        found: list[Stat | None] = []
+        for path in paths:
+            try:
+                found.append(self.stat(f"{folder}/{path}"))
+            except (OSError, Unreadable):
+                found.append(None)
+        return found
+
     def _meta(self, path: str) -> Meta:
         if path in self._tree:
             raise Unreadable("is no plain file")
@@ -176,8 +188,10 @@ class View:
 
     # ---- writing ------------------------------------------------------------------------------------------
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, *, folder: bool = False) -> None:
         """See ``Store``: looked at now, done when the view is left."""
+        if folder and self.kind(source) == "file":
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), source)
         self._moves.begin(self._ends(source, target))
 
     def was_moved(self, source: str, target: str) -> bool:
@@ -235,7 +249,7 @@ class View:
         """See ``Store``."""
         self._store.write(path, body)
 
-    def settle(self, paths: list[str]) -> None:
+    def settle(self, arrived: Sequence[str], left: Sequence[str] = ()) -> None:
         """See ``Store``: what an object store has answered for is durable."""
 
     def remove(self, path: str, counts: Callable[[str], bool] = everything) -> int:
