@@ -5,10 +5,12 @@ import threading
 from contextlib import closing
 
 import pytest
+from docker.types import ContainerSpec, ServiceMode, TaskTemplate
 
 from prune.model.errors import UsageError
 from prune.sources.in_use.docker_engine import DockerEngineUses
 from tests.engines import RegistryContainer
+from tests.servers import free_port
 
 
 @pytest.mark.real
@@ -39,6 +41,27 @@ def test_containers_use_tags_ids_and_manifests(engine):
     assert "by force" in report.problem
     assert {first, f"{hub.host}/team/app:1"} <= {*report.digests, *report.references}
     engine.api.remove_image(moved, force=True)
+
+
+@pytest.mark.real
+def test_services_of_a_swarm_use_what_they_would_start_and_what_they_would_go_back_to(engine):
+    def wants(image: str) -> dict:
+        task = TaskTemplate(ContainerSpec(f"host.example/{image}"))
+        return {"task_template": task, "name": "shop", "mode": ServiceMode("replicated", 0)}
+
+    api = engine.api
+    api.init_swarm(advertise_addr="127.0.0.1", listen_addr=f"127.0.0.1:{free_port()}")
+    try:
+        api.create_service(**wants("app:1"))
+        assert DockerEngineUses(engine.url).read(5).references == ("host.example/app:1",)
+        now = api.inspect_service("shop")
+        api.update_service("shop", now["Version"]["Index"], **wants("app:2"))
+        report = DockerEngineUses(engine.url).read(5)
+    finally:
+        api.leave_swarm(force=True)
+    assert report.complete
+    assert report.users == {f"host.example/app:{number}": ("service shop",) for number in (1, 2)}
+    assert DockerEngineUses(engine.url).read(5).references == ()
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", b"nonsense\r\n\r\n"])

@@ -24,6 +24,8 @@ PATHS = {
     "statefulsets": "/apis/apps/v1/statefulsets",
     "daemonsets": "/apis/apps/v1/daemonsets",
     "replicasets": "/apis/apps/v1/replicasets",
+    "controllerrevisions": "/apis/apps/v1/controllerrevisions",
+    "replicationcontrollers": "/api/v1/replicationcontrollers",
     "jobs": "/apis/batch/v1/jobs",
     "cronjobs": "/apis/batch/v1/cronjobs",
 }
@@ -46,6 +48,12 @@ def pod(name: str, image: str, image_id: str = "", phase: str = "Running") -> di
 def workload(name: str, image: str) -> dict:
     spec = {"replicas": 0, "template": {"metadata": {}, "spec": {"containers": [{"name": "main", "image": image}]}}}
     return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec, "status": {}}
+
+
+def revision(name: str, image: str) -> dict:
+    """What a rollback of a DaemonSet or StatefulSet goes to, as its controller writes it."""
+    data = {"spec": {"template": {"$patch": "replace", "spec": {"containers": [{"name": "main", "image": image}]}}}}
+    return {"metadata": {"name": name, "namespace": "shop"}, "data": data, "revision": 3}
 
 
 def status(code: int, reason: str) -> tuple[int, dict]:
@@ -134,6 +142,8 @@ def test_pods_and_what_makes_pods():
             replicasets=[workload("web-before", "host/team/web:1.1")],
             statefulsets=[workload("db", "host/db:9")],
             daemonsets=[workload("agent", "host/agent:4")],
+            controllerrevisions=[revision("agent-1", "host/agent:3")],
+            replicationcontrollers=[workload("legacy", "host/legacy:1")],
             jobs=[workload("once", "host/once")],
             cronjobs=[cron],
         )
@@ -141,11 +151,23 @@ def test_pods_and_what_makes_pods():
     assert (report.complete, report.problem, report.at) == (True, "", 42)
     assert report.digests == (D, E)
     assert report.references == (
-        "host/agent:4", "host/asleep:2", "host/cron:1", "host/db:9", "host/new:3", "host/old:1", "host/once:latest",
-        "host/team/web:1.1", "host/team/web:1.2",
+        "host/agent:3", "host/agent:4", "host/asleep:2", "host/cron:1", "host/db:9", "host/legacy:1", "host/new:3",
+        "host/old:1", "host/once:latest", "host/team/web:1.1", "host/team/web:1.2",
     )  # fmt: skip
     assert report.users[D] == ("pod shop/web-1",)
     assert report.users["host/cron:1"] == ("cron job shop/nightly",)
+    assert report.users["host/agent:3"] == ("controller revision shop/agent-1",)
+
+
+def test_images_that_are_mounted_are_used():
+    mounting = pod("model", "host/app:1")
+    mounting["spec"]["volumes"] = [
+        {"name": "weights", "image": {"reference": "host/weights:7", "pullPolicy": "IfNotPresent"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    report = read(Cluster(pods=[mounting]))
+    assert report.complete
+    assert report.references == ("host/app:1", "host/weights:7")
 
 
 def test_all_pages_are_read():

@@ -1,4 +1,7 @@
-"""What the containers of a Docker Engine use, running or not."""
+"""What the containers of a Docker Engine use, running or not; and the services of a swarm that it manages.
+
+A service that is scaled to nothing, and what a service would be rolled back to, has no container and needs its image.
+"""
 
 from typing import Any
 
@@ -50,7 +53,17 @@ class DockerEngineUses:
                 )
             else:
                 uses.add(user, *manifests)
+        if (api.info().get("Swarm") or {}).get("ControlAvailable"):
+            for service in api.services():
+                for spec in (service["Spec"], service.get("PreviousSpec")):
+                    _note_service(uses, spec)
         return problems[0] if problems else ""
+
+
+def _note_service(uses: Uses, spec: dict[str, Any] | None) -> None:
+    container = spec["TaskTemplate"].get("ContainerSpec") if spec else None
+    if spec and container:  # a service of a plugin has none
+        uses.add(f"service {spec['Name']}", str(container["Image"]))
 
 
 def _asked_for(api: APIClient, row: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a Kubernetes cluster uses: its pods, and what its workloads would start again.
 
-A Deployment that is scaled to nothing, a CronJob between two runs and the ReplicaSets that a rollback goes to have no
-pods, and need their images all the same.
+A Deployment that is scaled to nothing, a CronJob between two runs, and the ReplicaSets and ControllerRevisions that a
+rollback goes to have no pods, and need their images all the same.
 """
 
 import os
@@ -29,6 +29,8 @@ _APIS = {
     "stateful_set": client.AppsV1Api,
     "daemon_set": client.AppsV1Api,
     "replica_set": client.AppsV1Api,
+    "controller_revision": client.AppsV1Api,
+    "replication_controller": client.CoreV1Api,
     "job": client.BatchV1Api,
     "cron_job": client.BatchV1Api,
 }
@@ -39,12 +41,23 @@ class _Image(msgspec.Struct, rename={"image_id": "imageID"}):
     image_id: str = ""
 
 
+class _Mounted(msgspec.Struct):
+    reference: str = ""
+
+
+class _Volume(msgspec.Struct):
+    """A volume; with ``image`` one that is an image."""
+
+    image: _Mounted | None = None
+
+
 class _Spec(msgspec.Struct, rename="camel"):
     """The spec of a pod, or of what makes pods from a template."""
 
     containers: list[_Image] | None = None
     init_containers: list[_Image] | None = None
     ephemeral_containers: list[_Image] | None = None
+    volumes: list[_Volume] | None = None
     template: "_Object | None" = None
     job_template: "_Object | None" = None
 
@@ -65,6 +78,8 @@ class _Object(msgspec.Struct):
     metadata: _Metadata | None = None
     spec: _Spec | None = None
     status: _Status | None = None
+    data: "_Object | None" = None
+    """Of a revision: what the workload was then, as far as it tells."""
 
 
 class _List(msgspec.Struct):
@@ -219,11 +234,14 @@ class _TooOld(Exception):
 def _note(uses: Uses, kind: str, found: _Object) -> None:
     metadata = found.metadata or _Metadata()
     user = f"{kind} {metadata.namespace}/{metadata.name}"
-    spec, status = found.spec, found.status
+    spec, status = (found.data or found).spec, found.status
     while spec is not None:
         for group in (spec.containers, spec.init_containers, spec.ephemeral_containers):
             for container in group or ():
                 uses.add(user, container.image)
+        for volume in spec.volumes or ():
+            if volume.image is not None:
+                uses.add(user, volume.image.reference)
         inner = spec.template or spec.job_template
         spec = inner.spec if inner is not None else None
     if status is not None:
