@@ -76,11 +76,13 @@ def collector_of(registry: Registry) -> DockerCollector | None:
 
 
 def words(registry: Registry) -> str:
-    """Return in words what is done to a registry, empty when its settings are wrong."""
+    """Return in words what is done to a registry while things move, empty when its settings are wrong."""
     with suppress(PruneError):
-        collector = collector_of(registry)
+        control, collector = control_of(registry), collector_of(registry)
+        if isinstance(control, Probe):
+            return f"{control.target} must be seen to be read-only"
         also = f"; {collector.words}" if collector is not None else ""
-        return control_of(registry).words + also
+        return control.words + also
     return ""
 
 

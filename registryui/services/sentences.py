@@ -15,6 +15,8 @@ from registryui.services.phrases import FORMS
 
 #: Values that are sentences themselves; a place and what is wrong there; and lists of names.
 SAID, PLACED, LISTS = ("why", "reason", "effect"), ("problem",), ("names",)
+#: Values that are a name, or a few words in its place that begin so.
+NAMED = {"container": "labelled "}
 #: Values that are lists of sentences, and what stands between those: the next one begins in a way of its own.
 _RULE = re.compile(r"(?:, | and )(?=\S+ \((?:because|in doubt, because|but) )")
 SEVERAL = {"rules": _RULE, "others": _RULE, "causes": re.compile(r"(?:, | and )(?=its? )")}
@@ -43,6 +45,8 @@ def _value(name: str, value: str) -> str:
         return _placed(value)
     if name in SEVERAL:
         return _several(value, SEVERAL[name])
+    if value.startswith(NAMED.get(name, " ")):
+        return said(value)
     if name not in LISTS:
         return value
     if more := re.fullmatch(r"(.+) and (\d+) more", value):

@@ -221,7 +221,11 @@ def test_what_cannot_be_held_is_left_as_it_is(contained):
     source, plan = plan_for(contained.source, "team/app:2.0")
     engine = contained.engine
     engine.client.containers.create("base:1", name="twin", labels={"team": "platform"}, network_mode="host")
-    for name, why in (("nobody", "no container"), ("label=team", "2 containers"), ("label=none", "0 containers")):
+    for name, why in (
+        ("nobody", "no container"),
+        ("label=team", "2 containers have the label team"),
+        ("label=none", "No container has the label none"),
+    ):
         with pytest.raises(Uncontrolled, match=why):
             apply(source, plan, control=control(contained, name=name))
     gone = engine.client.containers.run("base:1", name="brief", auto_remove=True, detach=True, network_mode="host")
@@ -254,7 +258,7 @@ def test_what_was_noted_touches_no_other_container(contained):
     victim = contained.engine.client.containers.create("base:1", name="victim", network_mode="host")
     store = DiskStore(str(contained.root))
     former = {"container": victim.id, "name": "victim", "running": "yes", "mode": "readonly"}
-    with pytest.raises(DidNotComeBack, match="is not main"):
+    with pytest.raises(DidNotComeBack, match="is not the container main"):
         control(contained).give_back(former)
     victim.reload()
     assert (victim.name, victim.status) == ("victim", "created")

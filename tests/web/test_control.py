@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.utils.translation import override
 
 from prune.reclaim.control.hold import HELD, held_now
 from prune.reclaim.control.hold import hold as holding
@@ -12,6 +13,7 @@ from registryui.models import AuditEntry, Registry, Run
 from registryui.secrets import decrypt
 from registryui.services import audit, control, proposals, registries
 from registryui.services.errors import NotNow
+from registryui.services.sentences import said
 from tests.servers import free_port
 from tests.web.test_proposals import propose, root, work
 
@@ -240,4 +242,39 @@ def test_who_starts_a_run_is_asked_for_no_word(operated, people, client_of):
     client_of("admin").post(f"/proposals/{proposal.pk}/run/", {"stopped": "my own words"})
     work()
     run = Run.objects.get()
-    assert (run.state, run.stopped_reason) == ("done", "stopped by touch and started by rm")
+    assert (run.state, run.stopped_reason) == ("done", "the registry is stopped by touch and started by rm")
+
+
+def test_a_cleanup_that_cannot_be_undone_says_so_before_and_after(shop, people, client_of):
+    shop.control, shop.control_container, shop.registry_collects = "docker", "label=team", True
+    registries.change(None, shop)
+    proposal = propose(people["proposer"], shop, "tools/report:0.1")
+    for address in (f"/proposals/{proposal.pk}/", "/r/shop/propose/?ref=tools/report:0.1"):
+        assert "This cleanup cannot be undone." in client_of("proposer").get(address).content.decode()
+    shop.registry_collects = False
+    registries.change(None, shop)
+    assert "cannot be undone" not in client_of("proposer").get(f"/proposals/{proposal.pk}/").content.decode()
+    run = Run.objects.create(
+        registry=shop, proposal=proposal, kind="apply", state="done", trash="final", started_by=people["admin"]
+    )
+    page = client_of("viewer").get(f"/runs/{run.pk}/").content.decode()
+    assert "This cleanup cannot be undone." in page
+    assert "<dt>Trash</dt><dd>Gone for good</dd>" in page
+
+
+def test_a_container_named_by_its_label_is_told_in_words_in_every_language(shop, client_of):
+    shop.control, shop.control_container, shop.registry_collects = "docker", "label=team=shop", True
+    told = "the container labelled team=shop is stopped and comes back afterwards"
+    assert control.words(shop) == f"{told}; the registry's own garbage collection removes the blobs"
+    with override("de"):
+        assert said(control.words(shop)) == (
+            "der Container mit dem Label team=shop wird angehalten und kommt danach zurück; die eigene Garbage "
+            "Collection der Registry entfernt die Blobs"
+        )
+        shop.control_container = "labels"
+        assert "der Container labels wird" in said(control.words(shop))
+
+
+def test_one_that_was_made_read_only_by_hand_is_told_as_it_must_be(seed):
+    seed.control, seed.control_url = "probe", "http://registry.example.com:5000"
+    assert control.words(seed) == "http://registry.example.com:5000 must be seen to be read-only"

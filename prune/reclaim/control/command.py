@@ -63,7 +63,7 @@ class Command:
     def __init__(self, commands: Commands, target: str) -> None:
         self.commands = commands
         self.target = target
-        self.words = f"stopped by {commands.stop[0]} and started by {commands.start[0]}"
+        self.words = f"the registry is stopped by {commands.stop[0]} and started by {commands.start[0]}"
 
     def take(self, note: Note) -> Former:
         """See ``Control``. A registry that ``check`` finds under control already is left as it is."""

@@ -58,7 +58,10 @@ class DockerControl:
         self.url = registry_at(url, access).name if url else ""
         self.target = name
         what = "is stopped" if mode == "stop" else "is replaced by a read-only stand-in"
-        self.words = f"the container {name} {what} and comes back afterwards"
+        self.label = name.removeprefix("label=") if name.startswith("label=") else ""
+        #: As sentences call the container.
+        self.called = f"labelled {self.label}" if self.label else name
+        self.words = f"the container {self.called} {what} and comes back afterwards"
 
     def api(self) -> APIClient:
         """Return a connection to the engine; the caller closes it."""
@@ -84,7 +87,7 @@ class DockerControl:
                 return former
             api.stop(former["container"], timeout=round(self.seconds))
             if self._runs(api, former["container"]):
-                raise Uncontrolled(f"The container {self.name} does not stop.")
+                raise Uncontrolled(f"The container {self.called} does not stop.")
             if self.mode == "readonly":
                 self._stand_in(api, container, former)
         return former
@@ -96,17 +99,18 @@ class DockerControl:
         state = container["State"]
         if state.get("Paused") or state.get("Restarting"):
             how = "paused" if state.get("Paused") else "restarting over and over"
-            raise Uncontrolled(f"The container {self.name} is {how}; put that right first.")
+            raise Uncontrolled(f"The container {self.called} is {how}; put that right first.")
         if container["HostConfig"].get("AutoRemove"):
-            raise Uncontrolled(f"The container {self.name} runs with --rm: once stopped it would be gone.")
+            raise Uncontrolled(f"The container {self.called} runs with --rm: once stopped it would be gone.")
         return container
 
     def _find(self, api: APIClient) -> dict[str, Any]:
-        if self.name.startswith("label="):
-            listed = api.containers(all=True, filters={"label": self.name.removeprefix("label=")})
+        if self.label:
+            listed = api.containers(all=True, filters={"label": self.label})
             ids = [str(one["Id"]) for one in listed if STAND_IN not in (one.get("Labels") or {})]
             if len(ids) != 1:
-                raise Uncontrolled(f"{len(ids)} containers have the {self.name}, where it must be one.")
+                number = f"{len(ids)} containers have" if ids else "No container has"
+                raise Uncontrolled(f"{number} the label {self.label}; exactly one must have it.")
             found: dict[str, Any] = api.inspect_container(ids[0])
             return found
         try:
@@ -115,8 +119,8 @@ class DockerControl:
             raise Uncontrolled(f"There is no container {self.name}.") from None
         if STAND_IN in (found["Config"].get("Labels") or {}):
             raise Uncontrolled(
-                f"The container {self.name} is the stand-in of a cleanup that was interrupted, and the note of it is "
-                f"lost: remove it, rename {self.name}{HELD} to {self.name} and start that first."
+                f"The container {self.called} is the stand-in of a cleanup that was interrupted, and the note of it "
+                f"is lost: remove it, rename {self.name}{HELD} to {self.name} and start that first."
             )
         return found
 
@@ -162,12 +166,12 @@ class DockerControl:
 
         if not within(self.seconds, lambda: read_only() or not self._runs(api, made["Id"])):
             raise Uncontrolled(
-                f"The container {self.name} was started read-only, but where it answers is not to be found: "
+                f"The container {self.called} was started read-only, but where it answers is not to be found: "
                 "give its address with url=http://HOST:PORT."
             )
         if seen != "read-only":
             why = "takes pushes all the same" if seen else f"ended at once ({described(api, made['Id'])})"
-            raise Uncontrolled(f"The container {self.name} was started read-only and {why}.")
+            raise Uncontrolled(f"The container {self.called} was started read-only and {why}.")
 
     def _registry(self, api: APIClient, id_: str, timeout: float = 10.0) -> RegistryV2 | None:
         """Return the registry of a container when it answers."""
@@ -183,11 +187,11 @@ class DockerControl:
         """See ``Control``."""
         with spoken(self.engine), self.api() as api:
             if self._runs(api, former["container"]):
-                raise ControlLost(f"Somebody started the container {self.name}.")
+                raise ControlLost(f"Somebody started the container {self.called}.")
             for one in self._stand_ins(api, former):
                 registry = self._registry(api, one)
                 if registry is not None and see(registry) != "read-only":
-                    raise ControlLost(f"The container {self.name} takes pushes.")
+                    raise ControlLost(f"The container {self.called} takes pushes.")
 
     def _stand_ins(self, api: APIClient, former: Former, label: str = STAND_IN) -> list[str]:
         listed = api.containers(all=True, filters={"label": f"{label}={former['container']}"})
@@ -205,7 +209,7 @@ class DockerControl:
         except DidNotComeBack:
             raise
         except PruneError as error:
-            raise DidNotComeBack(f"The container {self.name} did not come back: {error}") from None
+            raise DidNotComeBack(f"The container {self.called} did not come back: {error}") from None
 
     def _give_back(self, api: APIClient, former: Former) -> None:
         id_ = former["container"]
@@ -215,14 +219,15 @@ class DockerControl:
             container = api.inspect_container(id_)
         except NotFound:
             raise DidNotComeBack(
-                f"The container {self.name} ({id_[:12]}) is gone, somebody removed it while it was held; start the "
+                f"The container {self.called} ({id_[:12]}) is gone, somebody removed it while it was held; start the "
                 "registry by hand."
             ) from None
         name = str(container["Name"]).lstrip("/")
         if not self._is_it(container, name.removesuffix(HELD)):
             # What was noted lies in the store, where others may write: no other container is touched for it.
             raise DidNotComeBack(
-                f"The container {id_[:12]} that was noted is not {self.name}; start the registry by hand."
+                f"The container {id_[:12]} that was noted is not the container {self.called}; start the registry by "
+                "hand."
             )
         if former["mode"] == "readonly" and name.endswith(HELD):
             api.rename(id_, name.removesuffix(HELD))
@@ -232,7 +237,7 @@ class DockerControl:
             api.start(id_)
         if not self._is_back(api, id_, answered="answered" in former):
             raise DidNotComeBack(
-                f"The container {self.name} was started and does not serve ({described(api, id_)}); look after it."
+                f"The container {self.called} was started and does not serve ({described(api, id_)}); look after it."
             )
 
     def clear(self, api: APIClient, former: Former, label: str) -> None:
@@ -243,9 +248,9 @@ class DockerControl:
                 api.remove_container(other, force=True, v=False)
 
     def _is_it(self, container: dict[str, Any], name: str) -> bool:
-        if not self.name.startswith("label="):
+        if not self.label:
             return self.name.lstrip("/") == name or str(container["Id"]).startswith(self.name)
-        key, _, value = self.name.removeprefix("label=").partition("=")
+        key, _, value = self.label.partition("=")
         labels = container["Config"].get("Labels") or {}
         return key in labels and value in ("", labels[key])
 

@@ -22,42 +22,47 @@ FORMS = (
     _("%(name)s is no option of a docker control; write %(known)s."),
     _("under control"),
     # a container
-    _("the container %(name)s is stopped and comes back afterwards"),
-    _("the container %(name)s is replaced by a read-only stand-in and comes back afterwards"),
-    _("The container %(name)s was found (%(image)s, running), and it has this storage."),
-    _("The container %(name)s was found (%(image)s, not running), and it has this storage."),
+    _("the container %(container)s is stopped and comes back afterwards"),
+    _("the container %(container)s is replaced by a read-only stand-in and comes back afterwards"),
+    _("The container %(container)s was found (%(image)s, running), and it has this storage."),
+    _("The container %(container)s was found (%(image)s, not running), and it has this storage."),
     _(
-        "The container %(name)s was found (%(image)s, running); none of its volumes is %(path)s: make sure "
+        "The container %(container)s was found (%(image)s, running); none of its volumes is %(path)s: make sure "
         "that it is the registry of this storage."
     ),
     _(
-        "The container %(name)s was found (%(image)s, not running); none of its volumes is %(path)s: make "
+        "The container %(container)s was found (%(image)s, not running); none of its volumes is %(path)s: make "
         "sure that it is the registry of this storage."
     ),
-    _("The container %(name)s is restarting over and over; put that right first."),
-    _("The container %(name)s is %(state)s; put that right first."),
-    _("The container %(name)s runs with --rm: once stopped it would be gone."),
+    _("The container %(container)s is restarting over and over; put that right first."),
+    _("The container %(container)s is %(state)s; put that right first."),
+    _("The container %(container)s runs with --rm: once stopped it would be gone."),
     _(
-        "The container %(name)s is the stand-in of a cleanup that was interrupted, and the note of it is "
+        "The container %(container)s is the stand-in of a cleanup that was interrupted, and the note of it is "
         "lost: remove it, rename %(held)s to %(own)s and start that first."
     ),
     _(
-        "The container %(name)s was started read-only, but where it answers is not to be found: give its "
+        "The container %(container)s was started read-only, but where it answers is not to be found: give its "
         "address with url=http://HOST:PORT."
     ),
-    _("The container %(name)s was started read-only and takes pushes all the same."),
-    _("The container %(name)s was started read-only and ended at once (%(state)s)."),
-    _("The container %(name)s that was noted is not %(own)s; start the registry by hand."),
-    _("The container %(name)s was started and does not serve (%(state)s); look after it."),
-    _("The container %(name)s does not stop."),
-    _("%(number)s containers have the %(label)s, where it must be one."),
-    _("There is no container %(name)s."),
-    _("Somebody started the container %(name)s."),
-    _("The container %(name)s takes pushes."),
-    _("The container %(name)s did not come back: %(why)s"),
-    _("The container %(name)s (%(id)s) is gone, somebody removed it while it was held; start the registry by hand."),
+    _("The container %(container)s was started read-only and takes pushes all the same."),
+    _("The container %(container)s was started read-only and ended at once (%(state)s)."),
+    _("The container %(id)s that was noted is not the container %(container)s; start the registry by hand."),
+    _("The container %(container)s was started and does not serve (%(state)s); look after it."),
+    _("The container %(container)s does not stop."),
+    _("%(number)s containers have the label %(label)s; exactly one must have it."),
+    _("No container has the label %(label)s; exactly one must have it."),
+    _("labelled %(label)s"),
+    _("There is no container %(container)s."),
+    _("Somebody started the container %(container)s."),
+    _("The container %(container)s takes pushes."),
+    _("The container %(container)s did not come back: %(why)s"),
+    _(
+        "The container %(container)s (%(id)s) is gone, somebody removed it while it was held; start the registry "
+        "by hand."
+    ),
     # commands, and a look from outside
-    _("stopped by %(stop)s and started by %(start)s"),
+    _("the registry is stopped by %(stop)s and started by %(start)s"),
     _("The stop command failed (%(why)s); nothing was done."),
     _("The stop command did what it should, but the check command does not find it so."),
     _("The start command failed (%(why)s); start the registry by hand."),
@@ -71,6 +76,7 @@ FORMS = (
     _("Cannot read %(name)s: %(why)s."),
     _("%(name)s is not the address of a registry; write http(s)://HOST[:PORT]."),
     _("%(name)s was seen to be read-only"),
+    _("%(name)s must be seen to be read-only"),
     _("%(name)s answered a push with status %(status)s, which says neither."),
     _(
         '%(name)s takes pushes: make it read-only (REGISTRY_STORAGE_MAINTENANCE_READONLY={"enabled":true}) '
@@ -89,6 +95,7 @@ FORMS = (
     _("collecting garbage"),
     _("garbage collection"),
     _("the registry's own garbage collection removes the blobs"),
+    _("%(effect)s; the registry's own garbage collection removes the blobs"),
     _("it is not in the plan, or must stay for now"),
     _("manifests go by the plan only"),
     _("The garbage collection ended with exit code %(code)s: %(why)s"),
