@@ -56,7 +56,8 @@ class Emptied(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class TrashRun(msgspec.Struct, frozen=True):
     """A run as the store remembers it. Times are seconds since 1970, UTC. ``touched`` tells whether it took anything,
-    or asked a registry or an engine to, as far as anybody knows."""
+    or asked a registry or an engine to, as far as anybody knows; ``final`` that the registry's own garbage collection
+    removed blobs of it, or was about to: no restore brings them back."""
 
     run: str
     plan_digest: str
@@ -66,3 +67,4 @@ class TrashRun(msgspec.Struct, frozen=True):
     freed_bytes: int
     reason: str
     touched: bool = True
+    final: bool = False

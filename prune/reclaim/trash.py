@@ -183,4 +183,5 @@ def _described(name: str, begin: Line, record: Record, *, touched: bool) -> Tras
         freed_bytes=sum(step.size for step in record.moved.values()),
         reason=begin.reason,
         touched=touched,
+        final=bool(record.collected),
     )

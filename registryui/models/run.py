@@ -38,6 +38,7 @@ class Run(Leased):
         HELD = "held", _("Held")
         RESTORED = "restored", _("Restored")
         EMPTIED = "emptied", _("Emptied")
+        FINAL = "final", _("Gone for good")
 
     registry = models.ForeignKey("Registry", on_delete=models.PROTECT, related_name="runs")
     proposal = models.ForeignKey("Proposal", null=True, on_delete=models.PROTECT, related_name="runs")

@@ -206,7 +206,9 @@ def _recheck(run: Run) -> None:
             raise
         if begun.state in ("done", "partial"):
             return  # everything has moved: what is left is to look whether it is whole, and to write it down
-        _hold_trash(run, begun.run)
+        _note_trash(run, begun.run, _left_of(begun))
+        if begun.final:
+            raise Stale(f"{error} The cleanup stopped half-way, and cannot be undone.") from None
         raise Stale(f"{error} The cleanup stopped half-way; undo it to bring back what had gone by then.") from None
 
 
@@ -219,24 +221,38 @@ def _begun(run: Run) -> TrashRun | None:
 
 
 def _hold_half(run: Run) -> None:
-    """Let a run that stopped half-way be undone: nobody may be willing, or allowed, to go on with it."""
+    """Let a run that stopped half-way be undone, where it can be: nobody may be willing, or allowed, to go on with
+    it."""
+    begun = _seen(run)
+    if begun is not None and begun.touched and begun.state == "unfinished":
+        _note_trash(run, begun.run, _left_of(begun))
+
+
+def _seen(run: Run) -> TrashRun | None:
+    """Return how far the store has come, ``None`` also when that cannot be seen now: the run has ended as it has."""
     try:
-        begun = _begun(run)
+        return _begun(run)
     except (PruneError, OSError) as error:
         log.warning("How far %s came could not be seen: %s", run, error)
-        return
-    if begun is not None and begun.touched and begun.state == "unfinished":
-        _hold_trash(run, begun.run)
+        return None
 
 
-def _hold_trash(run: Run, engine_run: str) -> None:
-    """Note where what a run took away lies. One that was begun before, or is verified again, is still one cleanup
-    with one trash."""
+def _left_of(begun: TrashRun) -> Run.Trash:
+    """Return what is left of a run's trash by the word of the store."""
+    if begun.final:
+        return Run.Trash.FINAL
+    return Run.Trash.EMPTIED if begun.state == "emptied" else Run.Trash.HELD
+
+
+def _note_trash(run: Run, engine_run: str, trash: Run.Trash) -> None:
+    """Note where what a run took away lies, or what became of it. One that was begun before, or is verified
+    again, is still one cleanup with one trash."""
     same = Run.objects.filter(registry=run.registry, kind=Run.Kind.APPLY, engine_run=engine_run)
     same.exclude(pk=run.pk).update(trash=Run.Trash.NONE)
     run.engine_run = engine_run
-    run.trash = Run.Trash.HELD
-    run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days)
+    run.trash = trash
+    held = trash == Run.Trash.HELD
+    run.trash_until = timezone.now() + timedelta(days=run.registry.trash_days) if held else None
 
 
 def _apply(run: Run, lease: Lease) -> None:
@@ -272,8 +288,11 @@ def _apply(run: Run, lease: Lease) -> None:
         run.verified = msgspec.to_builtins(outcome.verified)
         run.verified["missing"] = run.verified["missing"][:MOST_SKIPPED]
     # A run that is over is one that can be undone, above all when its verification failed.
-    if outcome.trash is not None and (outcome.state != "failed" or outcome.verified is not None):
-        _hold_trash(run, outcome.run)
+    if outcome.state != "failed" or outcome.verified is not None:
+        if outcome.trash is not None:
+            _note_trash(run, outcome.run, Run.Trash.HELD)
+        elif (begun := _seen(run)) is not None:
+            _note_trash(run, outcome.run, _left_of(begun))
 
 
 def _restore(run: Run, lease: Lease) -> None:

@@ -219,6 +219,7 @@ def _page(request: HttpRequest, pk: int, *, status: int = 200, notice: str = "")
         "mine": mine,
         "may_decide": user.has_perm(APPROVE) and not mine and not decided and proposal.state == "proposed",
         "may_run": user.has_perm(CLEAN_UP) and proposal.state in ("approved", "failed"),
+        "may_begin": proposal.state in (*Proposal.OPEN, Proposal.State.RUNNING, Proposal.State.FAILED),
         "may_change": proposal.state in Proposal.OPEN and user.has_perm(PROPOSE),
         "newer_scan": proposal.state in Proposal.OPEN
         and proposal.plan is not None

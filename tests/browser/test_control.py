@@ -104,7 +104,7 @@ def test_approve_stop_sweep_start_and_a_worker_that_dies_in_between(live, visit,
     add(admin, live)
     was = live.attributes()
     approver = propose_and_approve(visit, "2.0", 1)
-    assert "the container label=team is stopped" in approver.page.inner_text("main")
+    assert "the container labelled team is stopped" in approver.page.inner_text("main")
     approver.page.click("button:has-text('Approve')")
     worker = frozen_while_held(live, dashboard)
     viewer, phone = visit("viewer"), visit("viewer", viewport={"width": 360, "height": 740}, color_scheme="dark")
@@ -149,6 +149,7 @@ def test_read_only_with_its_own_garbage_collection_and_one_that_does_not_come_ba
     was = live.attributes()
     approver = propose_and_approve(visit, "2.0", 1)
     assert "cannot be undone" in approver.page.inner_text("#decide")
+    assert "cannot be undone" in approver.page.inner_text("#final")
     approver.shot("approve-with-own-collection")
     approver.page.click("button:has-text('Approve')")
     page = admin.page
@@ -156,6 +157,8 @@ def test_read_only_with_its_own_garbage_collection_and_one_that_does_not_come_ba
     page.wait_for_selector(".state.big.done", timeout=60_000)
     admin.shot("run-own-collection")
     assert "Undo this cleanup" not in page.inner_text("main")
+    assert "cannot be undone" in page.inner_text("#final")
+    assert page.inner_text(".figures div:last-child") == "Trash\nGone for good"
     wait_until(live.serves)
     assert live.attributes() == was
     kept = {key: what for key, what in live.before.items() if key != ("team/app", "2.0")}

@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_noop as _
 
 FORMS = (
+    _("%(why)s The cleanup stopped half-way; undo it to bring back what had gone by then."),
+    _("%(why)s The cleanup stopped half-way, and cannot be undone."),
     # why something was skipped
     _("gone already"),
     _("it is not there"),
