@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from prune.model.digest import Digest, digest_of, is_digest, matches
 from prune.model.errors import Unreadable
 from prune.model.manifest import (
@@ -34,6 +36,8 @@ ACCEPT = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST, OCI_A
 MOST_UNANSWERED = 5
 #: Repositories that are read side by side; how many requests that are in all is the client's to say.
 REPOSITORIES_AT_ONCE = 8
+#: Manifests for which no referrers were listed before a registry is taken to list none: one may just have gone.
+REFUSALS = 3
 #: Pages of referrers of one manifest.
 MOST_PAGES = 100
 
@@ -69,6 +73,9 @@ class Reader:
         """By repository while it is read: manifests that were seen in it."""
         self._problems: Counter[str] = Counter()
         self._unanswered: Counter[str] = Counter()
+        self._refusals = 0
+        self._unlisted: dict[str, Digest] = {}
+        """By repository, a manifest whose referrers were not listed: as it seems, this registry lists none."""
         self._at_once = client.options.concurrency
         self._tags = 0
         self._done = 0
@@ -91,7 +98,12 @@ class Reader:
             self.report(Progress(f"reading repositories ({self._tags} tags)", self._done, len(wanted)))
             return name, found
 
-        return dict(await each(read, wanted, REPOSITORIES_AT_ONCE))
+        found = dict(await each(read, wanted, REPOSITORIES_AT_ONCE))
+        if self.client.referrers_api:
+            for name, digest in self._unlisted.items():
+                self._block(name, f"{name}@{digest} (referrers)", "are not listed, and those of others are")
+                found[name] = msgspec.structs.replace(found[name], complete=False)
+        return found
 
     async def repository(self, name: str) -> Repository:
         """Read one repository; what cannot be read makes it incomplete."""
@@ -281,6 +293,7 @@ class Reader:
     async def referrers(self, name: str, digest: Digest) -> list[Digest]:
         """Return what refers to ``digest`` by the referrers API where there is one (OCI 1.1, "Listing Referrers")."""
         if self.client.referrers_api is False:
+            self._unlisted.setdefault(name, digest)
             return []
         found: list[Digest] = []
         path = f"/v2/{name}/referrers/{digest}"
@@ -291,7 +304,9 @@ class Reader:
             )
             if answer.status != 200:
                 if self.client.referrers_api is not True and answer.status in (400, 404, 405):
-                    self.client.referrers_api = False
+                    self._unlisted.setdefault(name, digest)
+                    self._refusals += 1
+                    self.client.referrers_api = False if self._refusals >= REFUSALS else None
                     return []
                 raise Unreadable(f"was answered with status {answer.status}")
             index = parse_manifest(digest_of(answer.body), answer.body, OCI_INDEX)

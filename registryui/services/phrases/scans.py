@@ -126,6 +126,7 @@ FORMS = (
     _("goes on in a way that cannot be understood"),
     _("goes on without end"),
     _("repeats itself without end"),
+    _("are not listed, and those of others are"),
     _("is redirected again and again"),
     _("the connection broke off"),
     _("the connection was ended as soon as it stood"),
