@@ -48,23 +48,23 @@ def read_document(text: str | bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(str(error.problem or error.context or "it cannot be read").split())
-        _fail(mark.line if mark else 0, f"this is not YAML ({said}); check indentation, quotes and brackets.")
+        _fail(mark.line if mark else 0, f"This is not YAML ({said}); check indentation, quotes and brackets.")
     except yaml.YAMLError as error:
-        _fail(0, f"this is not YAML ({' '.join(str(error).split())}).")
+        _fail(0, f"This is not YAML ({' '.join(str(error).split())}).")
 
 
 def _decoded(text: str | bytes) -> str:
     body = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     if len(body) > MAX_BYTES:
-        _fail(0, f"the policy has {len(body)} bytes; at most {MAX_BYTES} are read. Split it into several policies.")
+        _fail(0, f"The policy has {len(body)} bytes; at most {MAX_BYTES} are read. Split it into several policies.")
     try:
         return body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError:
-        _fail(0, "the policy is not UTF-8 text; save it as UTF-8.")
+        _fail(0, "The policy is not UTF-8 text; save it as UTF-8.")
 
 
 def _fail(line: int, message: str, key: str = "") -> NoReturn:
-    raise PolicyError([Fault(line + 1, key, message[:1].upper() + message[1:])])
+    raise PolicyError([Fault(line + 1, key, message)])
 
 
 class _Builder:
@@ -86,7 +86,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    _fail(line, "a second document begins here; a policy is one document, so take the --- away.")
+                    _fail(line, "A second document begins here; a policy is one document, so take the --- away.")
                 continue
             if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 stack.pop()
@@ -113,22 +113,22 @@ class _Builder:
             self._lines.setdefault(path, line + 1)
             if isinstance(value, (dict, list)):
                 if len(stack) >= MAX_DEPTH:
-                    _fail(line, f"this is nested more than {MAX_DEPTH} deep; no policy needs that.")
+                    _fail(line, f"This is nested more than {MAX_DEPTH} deep; no policy needs that.")
                 stack.append((value, path))
                 keys.append(None)
         return Document(root, self._lines)
 
     def _refuse(self, event: yaml.NodeEvent, line: int) -> None:
         if isinstance(event, yaml.AliasEvent):
-            _fail(line, f"the alias *{event.anchor} is not allowed; write it out.")
+            _fail(line, f"The alias *{event.anchor} is not allowed; write it out.")
         if event.anchor is not None:
-            _fail(line, f"the anchor &{event.anchor} is not allowed; write it out where it is needed.")
+            _fail(line, f"The anchor &{event.anchor} is not allowed; write it out where it is needed.")
         if getattr(event, "tag", None) is not None:
-            _fail(line, f"the tag {event.tag!r} is not allowed; write plain values.")  # type: ignore[attr-defined]  # looked for above
+            _fail(line, f"The tag {event.tag!r} is not allowed; write plain values.")  # type: ignore[attr-defined]  # looked for above
 
     def _key(self, event: yaml.NodeEvent, holder: tuple[dict[str, Any], Path], line: int) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            _fail(line, "a key must be a word, not a list or a mapping.")
+            _fail(line, "A key must be a word, not a list or a mapping.")
         mapping, above = holder
         if event.value in mapping:
             _fail(line, f"{event.value!r} stands here twice; take one of them away.", dotted((*above, event.value)))

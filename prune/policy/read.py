@@ -44,8 +44,8 @@ class _Reader:
     def read(self) -> Policy | None:
         top = self.document.value
         if not isinstance(top, dict):
-            what = "is empty" if top is None else f"is {_KINDS[type(top)]}"
-            self.fault((), f"The policy {what}; write keys such as keep: and delete:.")
+            what = "empty" if top is None else _KINDS[type(top)]
+            self.fault((), f"The policy is {what}; write keys such as keep: and delete:.")
             return None
         self._known(top, Policy, ())
         values: dict[str, Any] = {}

@@ -12,11 +12,14 @@ from typing import NamedTuple
 from django.utils.translation import get_language, gettext, ngettext
 
 from registryui.services.phrases import FORMS
+from registryui.services.phrases.texts import FRAMES
 
 #: Values that are sentences themselves; a place and what is wrong there; and lists of names.
-SAID, PLACED, LISTS = ("why", "reason", "effect"), ("problem",), ("names",)
+SAID, PLACED, LISTS = ("why", "reason", "effect", "error", "wanted", "given"), ("problem",), ("names",)
 #: Values that are a name, or a few words in its place that begin so.
 NAMED = {"container": "labelled "}
+#: Values of one kind only, so that short sentences with them are not found in others.
+NARROW = {"line": r"\d+", "digits": r"\d+", "quoted": r"'.*?'|\".*?\"|\d+"}
 #: Values that are lists of sentences, and what stands between those: the next one begins in a way of its own.
 _RULE = re.compile(r"(?:, | and )(?=\S+ \((?:because|in doubt, because|but) )")
 SEVERAL = {"rules": _RULE, "others": _RULE, "causes": re.compile(r"(?:, | and )(?=its? )")}
@@ -111,7 +114,8 @@ def _patterns() -> list[_Form]:
         if "%(" in form:
             parts = _GAP.split(form)
             pattern = "".join(
-                f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
+                f"(?P<{part}>{NARROW.get(part, '.+?')})" if number % 2 else re.escape(part)
+                for number, part in enumerate(parts)
             )
             made.append(_Form(form, max(parts[::2], key=len), re.compile(pattern, re.S)))
-    return sorted(made, key=lambda one: len(_GAP.sub("", one.form)), reverse=True)
+    return sorted(made, key=lambda one: (one.form in FRAMES, len(_GAP.sub("", one.form))), reverse=True)

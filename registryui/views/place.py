@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from prune.model.errors import PruneError
 from prune.sources.stores.objects.address import OPTIONS, SCHEMES, Address, parse_address
+from registryui.services.errors import told
 
 ADDRESS = "address"
 #: Places that are said in one line, with what stands before it in a source.
@@ -104,7 +105,7 @@ class PlaceForm(forms.Form):
         except PruneError as error:
             words = str(error)
             field = "endpoint" if "endpoint" in words else "region" if "region" in words else "bucket"
-            self.add_error("folder" if words.startswith("The prefix") else field, words)
+            self.add_error("folder" if words.startswith("The prefix") else field, told(error))
 
     def about_place(self) -> list[forms.BoundField]:
         """Return the fields that say where it is, and who we are there."""

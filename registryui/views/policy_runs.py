@@ -98,7 +98,7 @@ def sign_standing(request: HttpRequest, pk: int) -> HttpResponse:
 def revoke_standing(request: HttpRequest, pk: int) -> HttpResponse:
     """Revoke a standing approval."""
     found = _standing(pk)
-    said = "Revoked. Whatever this policy proposes needs a person again."
+    said = _("Revoked. Whatever this policy proposes needs a person again.")
     return act(request, found.version.policy.slug, lambda: standing.revoke(person(request), found), said)
 
 

@@ -113,6 +113,31 @@ def test_errors_of_pages_are_german_too(seed, client_of):
     assert "Das ist Ihrer Rolle nicht erlaubt" in client.get("/r/add/", **GERMAN).content.decode()
 
 
+def test_a_broken_policy_is_told_in_german(filled, client_of):  # noqa: F811
+    client = client_of("admin")
+    broken = "keep:\n- {id: a, newst: {n: 1}}\n- {tag: '('}\n- {older_than: {age: 3, by: pushed}}\n"
+    told_of = [
+        "Einen Schlüssel &#x27;newst&#x27; gibt es hier nicht; meinten Sie &#x27;newest&#x27;?",
+        "&#x27;age&#x27; muss Text sein, nicht eine ganze Zahl; schreiben Sie eine Einheit dazu, wie in 14d oder",
+    ]
+    previewed = client.post("/policies/preview/", {"text": broken, "on": "seed"}, **GERMAN).content.decode()
+    saved = client.post("/policies/add/", {"title": "x", "text": broken, "do": "save"}, **GERMAN).content.decode()
+    for page in (previewed, saved):
+        faults = re.search(r'<ol class="faults">.*?</ol>', page, re.S)[0]
+        assert [one for one in told_of if one not in faults] == []
+        assert "<code>keep[0].newst</code>" in faults
+        assert 'lang="en"' not in faults
+        assert not re.search(ENGLISH, text_of(faults))
+    form = {"title": "seed", "slug": "seed", "required_approvals": 1, "grace_hours": 24, "trash_days": 14}
+    protecting = {**form, "protection": "protect: [{tag: '['}]"}
+    page = client.post("/r/seed/change/", protecting, **GERMAN).content.decode()
+    assert "Zeile 1, protect[0].tag: &#x27;[&#x27; ist kein Muster von RE2 (es fehlt ]: [)" in page
+    revoked = client_of("approver").post(reverse("standing-revoke", args=[1]), follow=True, **GERMAN).content.decode()
+    assert "Widerrufen. Was diese Richtlinie vorschlägt, braucht wieder einen Menschen." in revoked
+    bucket = {**form, "place": "s3", "bucket": "A!"}
+    assert "kein Name eines Buckets" in client.post("/r/seed/change/", bucket, **GERMAN).content.decode()
+
+
 @pytest.mark.parametrize("form", [RegistryForm, CasesForm])
 def test_every_field_of_the_long_forms_is_german(db, form):
     with override("de"):
