@@ -73,6 +73,8 @@ class Drawing(msgspec.Struct, frozen=True):
     after: str
     both: str
     shapes: dict[str, Shape]
+    labels: dict[str, tuple[str, str]] = {}
+    """What stands in the middle of a line between two names, where its words are a node."""
 
     def gone(self) -> set[str]:
         """Return the names of what the after-drawing lacks."""

@@ -35,7 +35,7 @@ def overview(streams: Iterable[Stream]) -> Drawing:
     if len(keys) > MOST_NODES:
         raise LayoutFailed(f"{len(keys)} repositories are too many for one drawing; see the table.")
     graph = graphviz.Digraph("repositories")
-    graph.attr("graph", rankdir="LR", ranksep="0.8", nodesep="0.12", bgcolor="transparent", pad="0.1")
+    graph.attr("graph", rankdir="LR", ranksep="0.4", nodesep="0.12", bgcolor="transparent", pad="0.1")
     graph.attr("node", fontname=FONT, fontsize="11", margin="0.12,0.06", height="0.3", color="#44546a")
     graph.attr("edge", fontname=FONT, fontsize="9", color="#5c6b80", arrowsize="0.7", dir="back")
     shapes = {}
@@ -52,15 +52,17 @@ def overview(streams: Iterable[Stream]) -> Drawing:
         )
         keys[key] = name
         graph.node(name, label_of("\n".join(lines)), shape="box3d" if folded else "box")
-    for stream in streams:
+    labels = {}
+    for number, stream in enumerate(streams, 1):
         width = sum(stream.shared >= bound for bound in WIDTHS)
         words = f"{human(stream.shared)}\nby {counted(stream.images, 'image')}"
-        graph.edge(
-            keys[stream.base],
-            keys[stream.upper],
-            label=label_of(words),
-            penwidth=str(1 + width),
-            **{"class": f"edge-base edge-w{width}"},
-        )
+        # A node in the middle of its line: `dot` leads lines around nodes, and straight through words of their own.
+        name, ends = f"l{number}", (keys[stream.base], keys[stream.upper])
+        labels[name] = ends
+        shapes[name] = Shape(name, "", "label", "kept", f"{stream.upper}: {words}".replace("\n", " "))
+        look = {"penwidth": str(1 + width), "class": f"edge-base edge-w{width}"}
+        graph.node(name, label_of(words), shape="plaintext", fontsize="9", margin="0.04,0.01", width="0", height="0")
+        graph.edge(ends[0], f"{name}:w", **look)
+        graph.edge(f"{name}:e", ends[1], **look | {"dir": "none"})
     source: str = graph.source
-    return Drawing(source, source, source, shapes)
+    return Drawing(source, source, source, shapes, labels)

@@ -31,7 +31,7 @@ text{fill:#1d2733}polygon,path,polyline,ellipse{fill:none;stroke:#5c6b80}
 .image>polygon,.index>polygon,.referrer>polygon,.fold>polygon,.family>polygon{fill:#fff;stroke:#44546a}
 .step-0>polygon{fill:#eef7f5}.step-1>polygon{fill:#cfe9e5}.step-2>polygon{fill:#a5d6cf}.step-3>polygon{fill:#77c0b7}
 .step-4>polygon{fill:#4aa79d}.focus>polygon{stroke-width:2.5}
-.edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}.edge text{font-size:9px}
+.edge polygon{fill:#5c6b80}.edge-tag path{stroke-dasharray:1 4}.edge text,.label text{font-size:9px}
 .edge-w1 path{stroke-width:2}.edge-w2 path{stroke-width:3.5}.edge-w3 path{stroke-width:5}.edge-w4 path{stroke-width:7}
 .edge-member path,.edge-subject path{stroke-dasharray:5 3}
 .shared>polygon{fill:#e8f1fb;stroke:#1f5f99}
@@ -90,6 +90,7 @@ def _parse(svg: bytes) -> ElementTree.Element:
 class _Writer:
     def __init__(self, drawing: Drawing, after: bool, prefix: str, links: Links) -> None:
         self.shapes = drawing.shapes
+        self.labels = drawing.labels
         self.after = after
         self.gone = drawing.gone() if after else set()
         self.prefix = prefix
@@ -104,7 +105,9 @@ class _Writer:
             classes = child.get("class", "").split()
             name = child.findtext(f"{_SVG}title", "")
             if "edge" in classes:
-                tail, _, head = name.replace("--", "->").partition("->")
+                tail, _, head = (end.partition(":")[0] for end in name.replace("--", "->").partition("->"))
+                # Both halves of a line with words in its middle join what the whole one does.
+                tail, head = self.labels.get(tail, (tail,))[0], self.labels.get(head, (head,))[-1]
                 if tail not in self.gone and head not in self.gone and (self.after or "later" not in classes):
                     kind = " ".join(c for c in classes if c.startswith("edge-"))
                     ends = f'data-from="{self.prefix}{tail}" data-to="{self.prefix}{head}"'

@@ -195,9 +195,9 @@ def svg_of(drawing: Drawing, when: When, prefix: str, title: str, address: Calla
         return NOTHING
     links: dict[str | tuple[str, str], str] = {}
     for shape in drawing.shapes.values():
-        where = address(shape)
-        if where and (shape.tag or shape.key):
-            links[shape.tag or shape.key] = where
+        leads = shape.tag or shape.key
+        if leads and (where := address(shape)):
+            links[leads] = where
     description = _("Bases stand left of what is based on them; tags hang below their image.")
     # All that the picture depends on: it can only be forgotten, never be wrong.
     about = msgspec.msgpack.encode((when, prefix, title, description, drawing, list(links.items())))
