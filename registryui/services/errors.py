@@ -3,7 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import override
 
-from registryui.services.sentences import said
+from registryui.services.sentences import said, valued
 
 
 class NotNow(Exception):
@@ -23,7 +23,7 @@ class NotNow(Exception):
     @property
     def told(self) -> str:
         """Return it in the language of the request."""
-        values = {name: told(value) if isinstance(value, Exception) else value for name, value in self.values.items()}
+        values = {name: _told(name, value) for name, value in self.values.items()}
         text = said(self.message) if isinstance(self.message, str) else str(self.message)
         return text % values if values else text
 
@@ -35,3 +35,9 @@ class Moved(NotNow):
 def told(error: Exception) -> str:
     """Return what an error says in the language of the request, as far as it can be said in it."""
     return error.told if isinstance(error, NotNow) else said(str(error))
+
+
+def _told(name: str, value: object) -> object:
+    if isinstance(value, Exception):
+        return told(value)
+    return valued(name, value) if isinstance(value, str) else value

@@ -61,9 +61,9 @@ def _checked(
     except PruneError as error:
         raise NotNow(str(error)) from None
     if found.plan.is_empty():
-        why = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in found.plan.refused[:5])
-        if why:
-            raise NotNow("Nothing of this can go. %(why)s", why=why)
+        refusals = "; ".join(f"{refusal.ref}: {refusal.reason}" for refusal in found.plan.refused[:5])
+        if refusals:
+            raise NotNow("Nothing of this can go. %(refusals)s", refusals=refusals)
         raise NotNow("There is nothing to delete.")
     return found
 

@@ -15,7 +15,9 @@ from registryui.services.phrases import FORMS
 from registryui.services.phrases.texts import FRAMES
 
 #: Values that are sentences themselves; a place and what is wrong there; and lists of names.
-SAID, PLACED, LISTS = ("why", "reason", "effect", "error", "wanted", "given"), ("problem",), ("names",)
+SAID, PLACED, LISTS = ("why", "reason", "effect", "error", "wanted", "given"), ("problem", "refusals"), ("names",)
+#: Between several places with what is wrong there.
+_PLACES = re.compile(r"; (?=\S+: )")
 #: Values that are a name, or a few words in its place that begin so.
 NAMED = {"container": "labelled "}
 #: Values of one kind only, so that short sentences with them are not found in others.
@@ -25,7 +27,8 @@ _RULE = re.compile(r"(?:, | and )(?=\S+ \((?:because|in doubt, because|but) )")
 SEVERAL = {"rules": _RULE, "others": _RULE, "causes": re.compile(r"(?:, | and )(?=its? )")}
 #: Longer ones are lists of files or what another program said.
 LONGEST = 2000
-_GAP = re.compile(r"%\((\w+)\)s")
+#: A number is one in digits alone.
+_GAP = re.compile(r"%\((\w+)\)[sd]")
 
 
 def said(text: str) -> str:
@@ -38,14 +41,17 @@ def said(text: str) -> str:
     form, values = _recognised(text)
     if not form:
         return text
-    return gettext(form) % {name: _value(name, value) for name, value in values.items()}
+    return gettext(form) % {
+        name: int(value) if f"%({name})d" in form else valued(name, value) for name, value in values.items()
+    }
 
 
-def _value(name: str, value: str) -> str:
+def valued(name: str, value: str) -> str:
+    """Return what stands in a sentence at ``%(name)s`` in the language of the request, as `said` does."""
     if name in SAID:
         return _within(value)
     if name in PLACED:
-        return _placed(value)
+        return "; ".join(map(_placed, _PLACES.split(value)))
     if name in SEVERAL:
         return _several(value, SEVERAL[name])
     if value.startswith(NAMED.get(name, " ")):
@@ -114,8 +120,12 @@ def _patterns() -> list[_Form]:
         if "%(" in form:
             parts = _GAP.split(form)
             pattern = "".join(
-                f"(?P<{part}>{NARROW.get(part, '.+?')})" if number % 2 else re.escape(part)
+                f"(?P<{part}>{_shape(part, form)})" if number % 2 else re.escape(part)
                 for number, part in enumerate(parts)
             )
             made.append(_Form(form, max(parts[::2], key=len), re.compile(pattern, re.S)))
     return sorted(made, key=lambda one: (one.form in FRAMES, len(_GAP.sub("", one.form))), reverse=True)
+
+
+def _shape(name: str, form: str) -> str:
+    return r"\d+" if f"%({name})d" in form else NARROW.get(name, ".+?")

@@ -51,6 +51,21 @@ from tests.languages.spoken import GAP, ROOT, sentences_in, texts_in
             "wann es gepusht wurde) behalten es; old (weil: sein Tag passt nicht auf 'b') ließe es gehen.",
         ),
         (
+            "It would propose 9000 things, more than the 5000 that people can look at: narrow its scope, or let it "
+            "begin with what is older.",
+            None,
+        ),
+        (
+            "The registry could not be scanned, so nothing was decided: Permission denied",
+            "Die Registry ließ sich nicht scannen, darum wurde nichts entschieden: Zugriff verweigert",
+        ),
+        ("Proposal #7 of this policy is running and not carried out yet.", None),
+        ("No pull was told for more than 24 hours before.", None),
+        (
+            "Nothing of this can go. a/b:1: it is in use; a/b@sha256:1: it is being uploaded",
+            "Nichts davon kann gehen. a/b:1: es ist in Gebrauch; a/b@sha256:1: es wird gerade hochgeladen",
+        ),
+        (
             "a/b (current) is a symbolic link, and it is left alone",
             "a/b (current) ist ein symbolischer Link, und es wird in Ruhe gelassen",
         ),
@@ -88,6 +103,15 @@ def test_words_within_an_error_follow_its_reader():
         )
         assert str(NotNow(needs, number=2)).startswith("It needs 2 more approvals")
         assert told(NotNow(needs, number=2)).startswith("Es braucht inzwischen 2 weitere Freigaben")
+
+
+def test_sentences_within_an_error_follow_its_reader():
+    error = NotNow("Nothing of this can go. %(refusals)s", refusals="a/b:1: it is in use; a/b:2: zap")
+    assert str(error) == "Nothing of this can go. a/b:1: it is in use; a/b:2: zap"
+    with override("de"):
+        assert told(error) == "Nichts davon kann gehen. a/b:1: es ist in Gebrauch; a/b:2: zap"
+        why = NotNow("The registry could not be scanned, so nothing was decided: %(why)s", why="Permission denied")
+        assert told(why).endswith("Zugriff verweigert")
 
 
 def _everything() -> Iterator[str]:

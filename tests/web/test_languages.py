@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from registryui import demo
-from registryui.models import AuditEntry, PlanItem, PlanRecord, Proposal, Run
+from registryui.models import AuditEntry, Draft, Listening, PlanItem, PlanRecord, Proposal, Registry, Run
 from registryui.services import policy_runs
 from registryui.services.errors import NotNow, told
 from registryui.templatetags import show
@@ -136,6 +136,22 @@ def test_a_broken_policy_is_told_in_german(filled, client_of):  # noqa: F811
     assert "Widerrufen. Was diese Richtlinie vorschlägt, braucht wieder einen Menschen." in revoked
     bucket = {**form, "place": "s3", "bucket": "A!"}
     assert "kein Name eines Buckets" in client.post("/r/seed/change/", bucket, **GERMAN).content.decode()
+
+
+def test_what_was_kept_of_a_draft_and_of_events_is_german(filled, client_of):  # noqa: F811
+    client = client_of("admin")
+    Draft.objects.filter(pk=1).update(state="running", what="reading what the last scan found")
+    assert (
+        "Was der letzte Scan fand, wird gelesen …"
+        in client.get("/r/seed/drafts/1/progress/", **GERMAN).content.decode()
+    )
+    Draft.objects.filter(pk=1).update(state="failed", message="Nothing of this can go. a/b:1: it is in use")
+    failed = client.get("/r/seed/drafts/1/", **GERMAN).content.decode()
+    assert "Nichts davon kann gehen. a/b:1: es ist in Gebrauch" in failed
+    why = "Something that it told was not understood: an event has no id."
+    Listening.objects.update_or_create(registry=Registry.objects.get(slug="seed"), defaults={"because": why})
+    heard = client.get("/r/seed/events/", **GERMAN).content.decode()
+    assert "war nicht zu verstehen: ein Ereignis hat keine Id." in heard
 
 
 @pytest.mark.parametrize("form", [RegistryForm, CasesForm])
