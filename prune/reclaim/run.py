@@ -358,7 +358,11 @@ class Run:
             return why
         try:
             store.move(step.path, self.journal.trash(step.path), folder=step.kind in JUST_FOLDERS)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
+            return _GONE
+        except NotADirectoryError:
+            if step.kind not in JUST_FOLDERS or store.kind(step.path) == "folder":
+                raise  # it is there: what is no folder is in the way of the trash
             return _GONE
         except FileExistsError:
             return returned.WHY

@@ -7,6 +7,7 @@ import pytest
 from prune.model.plan import Request
 from prune.plan.make import make_plan
 from prune.reclaim.apply import apply
+from prune.reclaim.journal import run_of
 from prune.reclaim.restore import restore
 from prune.sources.open import open_source
 from tests.reclaim.naive import pulled
@@ -70,3 +71,22 @@ def test_a_v1_repository_too(v1, root):
     odd = write(root / "repositories/team/other/notes/README", b"somebody needs this")
     assert apply(open_source(v1.source), plan, stopped="for the test").state == "partial"
     assert odd.read_bytes() == b"somebody needs this"
+
+
+@pytest.mark.parametrize("refs", [("team/app:1.0", "team/app:2.0"), ("copy/of/app",), ("team/app@{digest}",)])
+def test_something_in_the_way_of_the_trash_stops_a_run_before_any_blob(v2, root, refs):
+    """What cannot get into the trash is not gone: tags and manifests that stay still need their blobs."""
+    digest = next(iter(open_source(v2.source).scan().repositories["team/app"].tags.values()))
+    whole = pulled(v2)
+    source = open_source(v2.source)
+    request = Request(tuple(ref.format(digest=digest) for ref in refs), sweep=True, grace=3600)
+    plan = make_plan(source.scan(), request, now=int(time.time()))
+    assert plan.delete.blobs
+    journal, _ = run_of(source.store, plan.digest())
+    way = write(root / journal.trash(f"{source.base}/repositories"), b"a file")
+    outcome = apply(open_source(v2.source), plan, stopped="for the test")
+    assert (outcome.state, outcome.done) == ("failed", 0)
+    assert "Not a directory" in outcome.message
+    assert pulled(v2) == whole
+    way.unlink()
+    assert apply(open_source(v2.source), plan, stopped="for the test").state == "done"
