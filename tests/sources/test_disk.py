@@ -160,6 +160,35 @@ def test_a_folder_that_cannot_be_made_durable_is_an_error_and_tried_again(store,
     assert [folder.removeprefix(store.root).strip("/") for folder in synced] == ["to/40", "to", ""]
 
 
+@pytest.mark.parametrize("threads", [0, 3])
+def test_many_folders_are_made_durable_also_where_no_more_threads_can_be_had(store, tmp_path, monkeypatch, threads):
+    numbers = range(2 * disk._ENOUGH)
+    for number in numbers:
+        (tmp_path / f"to/{number}").mkdir(parents=True)
+    synced: list[str] = []
+    refused = threading.Event()
+
+    def sync(folder: str) -> None:
+        refused.wait()
+        synced.append(folder)
+
+    monkeypatch.setattr(disk, "_sync_folder", sync)
+    start, started = threading.Thread.start, []
+
+    def starting(thread: threading.Thread) -> None:
+        if len(started) == threads:
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starting)
+    store.settle([f"to/{number}/thing" for number in numbers])
+    there = {folder.removeprefix(store.root).strip("/") for folder in synced}
+    assert there == {f"to/{number}" for number in numbers} | {"to", ""}
+    assert not any(thread.is_alive() for thread in started)
+
+
 def test_many_folders_are_opened_and_few_at_a_time(store, tmp_path, monkeypatch):
     monkeypatch.setattr(opened_folders, "MOST_OPEN", 10)
     before = len(os.listdir("/proc/self/fd"))

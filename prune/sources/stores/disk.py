@@ -376,8 +376,11 @@ def _sync(folders: list[str]) -> None:
         _sync_all(folders)
         return
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="settling") as pool:
-        for _ in pool.map(_sync_all, [folders[number::_AT_ONCE] for number in range(_AT_ONCE)]):
-            pass
+        try:
+            for _ in pool.map(_sync_all, [folders[number::_AT_ONCE] for number in range(_AT_ONCE)]):
+                pass
+        except RuntimeError:  # the system lets nobody have one more thread
+            _sync_all(folders)
 
 
 def _sync_all(folders: list[str]) -> None:
