@@ -189,6 +189,21 @@ def test_many_folders_are_made_durable_also_where_no_more_threads_can_be_had(sto
     assert not any(thread.is_alive() for thread in started)
 
 
+def test_a_folder_that_is_made_after_something_was_settled_is_made_durable_too(store, tmp_path, monkeypatch):
+    """Also while folders are open between which things move."""
+    for name in ("one", "two"):
+        (tmp_path / f"from/{name}").mkdir(parents=True)
+    (tmp_path / "to").mkdir()
+    with store.together([]) as together:
+        together.move("from/one", "to/one")
+        store.settle(["to/one"], ["from/one"])
+        together.move("from/two", "to/new/two")
+    synced: list[str] = []
+    monkeypatch.setattr(disk, "_sync_folder", synced.append)
+    store.settle(["to/new/two"])
+    assert [folder.removeprefix(store.root).strip("/") for folder in synced] == ["to/new", "to"]
+
+
 def test_many_folders_are_opened_and_few_at_a_time(store, tmp_path, monkeypatch):
     monkeypatch.setattr(opened_folders, "MOST_OPEN", 10)
     before = len(os.listdir("/proc/self/fd"))

@@ -273,7 +273,7 @@ class DiskStore:
         for paths in filter(None, (arrived, left)):
             folders = self._unsettled(paths)
             _sync([self._at(folder) for folder in folders])
-            self._settled |= folders.keys()
+            self._settled.update(folders)  # the very set: what has folders open takes from it what it makes
 
     def _unsettled(self, paths: Sequence[str]) -> dict[str, None]:
         folders: dict[str, None] = {}
