@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.formats import get_format
 from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext_lazy
+
+from prune.drawing.bytes import human
 
 #: Every text that a script says, as it stands there: ``say("Copy")``.
 SCRIPTS = (
@@ -58,6 +61,11 @@ def counted_noun(noun: str, number: int, shown: str) -> str:
         return str(NOUNS[noun] % {"count": number, "number": shown})
     one, _, many = noun.partition(",")
     return f"{shown} {one if number == 1 else many or one + 's'}"
+
+
+def sized(number: int) -> str:
+    """Return a number of bytes for people, ``3,1 MB`` in German."""
+    return human(number).replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

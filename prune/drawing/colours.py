@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from prune.drawing.words import Words
 from prune.graph.images import Node
 
 type Colour = Literal["fate", "age", "size"]
@@ -37,9 +38,12 @@ class Colours(msgspec.Struct, frozen=True):
         days = self._days(node)
         return "step-none" if days is None else f"step-{_step(days, DAYS)}"
 
-    def word(self, node: Node) -> str:
+    def word(self, node: Node, words: Words) -> str:
         """Return in words what the colour says, where nothing else in the box does."""
-        return day(node.created) or "age unknown" if self.by == "age" and node.kind == "image" else ""
+        if self.by != "age" or node.kind != "image":
+            return ""
+        created = day(node.created)
+        return words.day(created) if created else words.say("age unknown")
 
     def fill(self, look: str) -> str:
         """Return the colour of a class."""

@@ -10,6 +10,7 @@ from prune.drawing.dot import MOST_TAGS, Drawing, to_dot
 from prune.drawing.fate import Fates
 from prune.drawing.layout import LayoutFailed, run_dot
 from prune.drawing.svg import Links, inline_svg, standalone_svg
+from prune.drawing.words import ENGLISH, Words
 from prune.graph.families import fold_families
 from prune.graph.fold import Fold, fold_chains, of_platform
 from prune.graph.images import ImageGraph, Node, image_graph, of_repositories
@@ -52,6 +53,7 @@ def draw(
     *,
     graph: ImageGraph | None = None,
     view: View = PLAIN,
+    words: Words = ENGLISH,
 ) -> Drawing:
     """Return the drawing of what ``repositories`` hold (``None``: all that the plan touches, or everything).
 
@@ -64,11 +66,15 @@ def draw(
     graph = graph or image_graph(snapshot)
     if repositories is not None:
         graph = of_repositories(graph, repositories)
-    return draw_graph(graph, Fates(plan), view)
+    return draw_graph(graph, Fates(plan), view, words=words)
 
 
 def draw_graph(
-    graph: ImageGraph, fates: Fates, view: View = PLAIN, folds: Mapping[str, Fold] | None = None
+    graph: ImageGraph,
+    fates: Fates,
+    view: View = PLAIN,
+    folds: Mapping[str, Fold] | None = None,
+    words: Words = ENGLISH,
 ) -> Drawing:
     """Return the drawing of a graph that may already hold some ``folds``."""
     if view.platform:
@@ -76,7 +82,8 @@ def draw_graph(
     whole = graph
     first = fates.touched(graph) | {key for key, node in graph.nodes.items() if view.focus in node.ids}
     graph, made = _folded(graph, first, view, dict(folds or {}))
-    drawing = to_dot(graph, made, fates, whole=whole, colours=Colours(view.colour, view.now), focus=view.focus)
+    colours = Colours(view.colour, view.now)
+    drawing = to_dot(graph, made, fates, whole=whole, colours=colours, focus=view.focus, words=words)
     if len(drawing.shapes) > MOST_NODES:
         raise LayoutFailed(f"{len(drawing.shapes)} images and tags are too many for one drawing; see the table.")
     return drawing

@@ -11,14 +11,13 @@ from typing import Literal
 import graphviz
 import msgspec
 
-from prune.drawing.bytes import human
 from prune.drawing.colours import Colours, day
 from prune.drawing.fate import Fate, Fates
 from prune.drawing.inside import Inside
 from prune.drawing.names import Names
+from prune.drawing.words import ENGLISH, Words
 from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph, Node, Tag
-from prune.plan.words import counted, listed
 
 #: More tags than this on one image are drawn as one more line, "and 12 more".
 MOST_TAGS = 6
@@ -43,6 +42,14 @@ _COLOURS: dict[Fate, tuple[str, str]] = {
     "shared": ("#1f5f99", "#e8f1fb"),
     "goes": ("#b3261e", "#fdecea"),
     "asked": ("#b3261e", "#fdecea"),
+}
+
+#: What is said of a tag, whatever becomes of its image.
+_TAGS: dict[Fate, str] = {
+    "kept": "tag %(tag)s",
+    "shared": "tag %(tag)s",
+    "goes": "tag %(tag)s (goes)",
+    "asked": "tag %(tag)s (asked to go)",
 }
 
 
@@ -89,10 +96,11 @@ def to_dot(
     whole: ImageGraph | None = None,
     colours: Colours | None = None,
     focus: str = "",
+    words: Words = ENGLISH,
 ) -> Drawing:
     """Return the drawing of ``graph``; see the module. ``whole`` knows what is in the folds, ``focus`` is the id of
     an image that is set off."""
-    sketch = _Sketch(graph, folds, fates, whole or graph, colours or Colours(), focus)
+    sketch = _Sketch(graph, folds, fates, whole or graph, colours or Colours(), focus, words)
     return Drawing(sketch.dot("before"), sketch.dot("after"), sketch.dot("both"), sketch.shapes)
 
 
@@ -105,10 +113,12 @@ class _Sketch:
         whole: ImageGraph,
         colours: Colours,
         focus: str,
+        words: Words,
     ) -> None:
         self.colours = colours
         self.focus = focus
-        self.insides = {key: Inside(fold, whole, fates) for key, fold in folds.items()}
+        self.words = words
+        self.insides = {key: Inside(fold, whole, fates, words) for key, fold in folds.items()}
         self.shapes: dict[str, Shape] = {}
         self.labels: dict[str, str] = {}
         self.edges: list[tuple[str, str]] = []
@@ -155,28 +165,37 @@ class _Sketch:
     def _lines(self, node: Node, ids: tuple[str, ...], own: int) -> list[str]:
         lines = [self.ids.of_aliases(ids, MOST_ALIASES)]
         if node.kind != "image":
-            lines.append(node.kind)
+            lines.append(self.words.say(node.kind))
         elif node.platform:
             lines.append(node.platform)
-        lines.append(human(own if node.kind == "image" else node.total))
-        if word := self.colours.word(node):
+        lines.append(self.words.size(own if node.kind == "image" else node.total))
+        if word := self.colours.word(node, self.words):
             lines.append(word)
         if self.fate[node.key] == "goes":
-            lines.append("goes")
+            lines.append(self.words.say("goes"))
         return lines
 
     def _title(self, node: Node, ids: tuple[str, ...], lines: list[str]) -> str:
         """Return the facts: the lines of the drawing, every alias, and why it stays."""
+        words = self.words
         facts = [" ".join(lines)]
         if node.kind == "image" and node.total > node.own:
-            facts.append(f"A pull fetches {human(node.total)}")
+            facts.append(words.say("A pull fetches %(size)s", size=words.size(node.total)))
         if created := day(node.created):
-            facts.append(f"Created {created}")
+            facts.append(words.say("Created %(day)s", day=words.day(created)))
         if len(ids) > MOST_ALIASES:
-            facts.append("Its manifests are " + listed([self.ids.of(id_) for id_ in ids], most=40))
+            names = words.listed([self.ids.of(id_) for id_ in ids])
+            facts.append(words.say("Its manifests are %(names)s", names=names))
         if len(ids) > (stay := len(self.fates.staying(node))) > 0:
-            facts.append(f"{len(ids) - stay} of its {len(ids)} manifests {'go' if len(ids) - stay > 1 else 'goes'}")
-        return ". ".join([*facts, *self.fates.why(node)])
+            facts.append(
+                words.count(
+                    "%(number)s of its %(whole)s manifests goes",
+                    "%(number)s of its %(whole)s manifests go",
+                    len(ids) - stay,
+                    whole=len(ids),
+                )
+            )
+        return ". ".join([*facts, *map(words.reason, self.fates.why(node))])
 
     def _base_later(self, node: Node) -> tuple[str | None, int]:
         """Return what an image is based on when all that goes is gone, and the bytes of the layers it adds then."""
@@ -199,8 +218,9 @@ class _Sketch:
             more = f"{name}more"
             left = [tag for tag in node.tags if tag not in shown]
             stay = sum(self.fates.of_tag(tag) == "kept" for tag in left)
-            text = f"and {len(left)} more"
-            later = f"and {stay} more" if column[1:] and self._stays(column[1]) else counted(stay, "tag")
+            text = self._more(len(left))
+            tags = self.words.count("%(number)s tag", "%(number)s tags", stay)
+            later = self._more(stay) if column[1:] and self._stays(column[1]) else tags
             self.shapes[more] = Shape(
                 more,
                 "",
@@ -219,6 +239,9 @@ class _Sketch:
             self._edge(above[-1], column[-1], "tag later")
         return column
 
+    def _more(self, number: int) -> str:
+        return self.words.say("and %(number)s more", number=number)
+
     def _stays(self, name: str) -> bool:
         return self.shapes[name].fate not in ("goes", "asked")
 
@@ -230,8 +253,8 @@ class _Sketch:
     def _tag(self, name: str, tag: Tag) -> str:
         fate = self.fates.of_tag(tag)
         text = _shown(f"{tag[0]}:{tag[1]}" if self.several else tag[1])
-        suffix = {"asked": " (asked to go)", "goes": " (goes)"}.get(fate, "")
-        self.shapes[name] = Shape(name, "", "tag", fate, f"tag {tag[0]}:{tag[1]}{suffix}", tag)
+        title = self.words.say(_TAGS[fate], tag=f"{tag[0]}:{tag[1]}")
+        self.shapes[name] = Shape(name, "", "tag", fate, title, tag)
         self.labels[name] = f"<{text}>"
         return name
 

@@ -2,22 +2,27 @@
 
 from typing import Literal
 
-from prune.drawing.bytes import human
 from prune.drawing.fate import Fate, Fates
+from prune.drawing.words import Words
 from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph
-from prune.plan.words import counted
 
-_NOUNS = {"image": "more", "index": "more indexes", "referrer": "attached"}
+#: What a family is of: one, and several.
+_NOUNS = {
+    "image": ("%(number)s more", "%(number)s more"),
+    "index": ("%(number)s more indexes", "%(number)s more indexes"),
+    "referrer": ("%(number)s attached", "%(number)s attached"),
+}
 
 
 class Inside:
     """The images in one fold, and what becomes of them."""
 
-    def __init__(self, fold: Fold, whole: ImageGraph, fates: Fates) -> None:
+    def __init__(self, fold: Fold, whole: ImageGraph, fates: Fates, words: Words) -> None:
         self.fold = fold
+        self.words = words
         nodes = [whole.nodes[key] for key in fold.keys if key in whole.nodes]
-        self.noun = _NOUNS[nodes[0].kind] if nodes else _NOUNS["image"]
+        self.nouns = _NOUNS[nodes[0].kind if nodes else "image"]
         each = [fates.of_node(node) for node in nodes]
         staying = [node for node, fate in zip(nodes, each, strict=True) if fate != "goes"]
         self.going = len(nodes) - len(staying)
@@ -36,21 +41,25 @@ class Inside:
 
     def lines(self, *, after: bool = False) -> list[str]:
         """Return its label, before or ``after``."""
-        fold = self.fold
+        fold, words = self.fold, self.words
         number = fold.size - (self.going if after else 0)
         tags = fold.tags - (self.lost if after else 0)
-        lines = [f"{number:,} images" if fold.kind == "chain" else f"{number:,} {self.noun}"]
+        nouns = ("%(number)s image", "%(number)s images") if fold.kind == "chain" else self.nouns
+        lines = [words.count(*nouns, number, number=words.number(number))]
         if fold.tags:
-            lines.append(counted(tags, "tag"))
+            lines.append(words.count("%(number)s tag", "%(number)s tags", tags))
         if own := self.staying_own if after else fold.own:
-            lines.append(human(own))
+            lines.append(words.size(own))
         if self.fate == "goes":
-            lines.append("goes")
+            lines.append(words.say("goes"))
         elif self.going and not after:
-            lines.append(f"{self.going:,} go" if self.going > 1 else "1 goes")
+            going = words.number(self.going)
+            lines.append(words.count("%(number)s goes", "%(number)s go", self.going, number=going))
         return lines
 
     def title(self, *, after: bool = False) -> str:
         """Return it in words."""
-        what = "A chain of" if self.fold.kind == "chain" else "Folded together:"
-        return f"{what} {', '.join(self.lines(after=after))}"
+        facts = ", ".join(self.lines(after=after))
+        if self.fold.kind == "chain":
+            return self.words.say("A chain of %(facts)s", facts=facts)
+        return self.words.say("Folded together: %(facts)s", facts=facts)

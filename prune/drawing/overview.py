@@ -5,11 +5,10 @@ from collections.abc import Iterable
 import graphviz
 import msgspec
 
-from prune.drawing.bytes import human
 from prune.drawing.diagram import MOST_NODES
 from prune.drawing.dot import FONT, Drawing, Shape, label_of
 from prune.drawing.layout import LayoutFailed
-from prune.plan.words import counted
+from prune.drawing.words import ENGLISH, Words
 
 #: Lines are drawn as wide as what they stand for is large: up to so many bytes each.
 WIDTHS = (10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000)
@@ -26,7 +25,7 @@ class Stream(msgspec.Struct, frozen=True):
     repositories: int = 0
 
 
-def overview(streams: Iterable[Stream]) -> Drawing:
+def overview(streams: Iterable[Stream], words: Words = ENGLISH) -> Drawing:
     """Return the drawing of ``streams``; bases stand left, as in every graph. Raises `LayoutFailed` when they are too
     many."""
     streams = list(streams)
@@ -41,7 +40,7 @@ def overview(streams: Iterable[Stream]) -> Drawing:
     shapes = {}
     for number, key in enumerate(keys, 1):
         name, folded = f"n{number}", whole.get(key, 0)
-        lines = [key, *([counted(folded, "repository", "repositories")] if folded else [])]
+        lines = [key, *([words.count("%(number)s repository", "%(number)s repositories", folded)] if folded else [])]
         shapes[name] = Shape(
             name,
             key,
@@ -55,13 +54,15 @@ def overview(streams: Iterable[Stream]) -> Drawing:
     labels = {}
     for number, stream in enumerate(streams, 1):
         width = sum(stream.shared >= bound for bound in WIDTHS)
-        words = f"{human(stream.shared)}\nby {counted(stream.images, 'image')}"
+        by = words.count("by %(number)s image", "by %(number)s images", stream.images)
+        text = [words.size(stream.shared), by]
         # A node in the middle of its line: `dot` leads lines around nodes, and straight through words of their own.
         name, ends = f"l{number}", (keys[stream.base], keys[stream.upper])
         labels[name] = ends
-        shapes[name] = Shape(name, "", "label", "kept", f"{stream.upper}: {words}".replace("\n", " "))
+        shapes[name] = Shape(name, "", "label", "kept", f"{stream.upper}: {' '.join(text)}")
+        label = label_of("\n".join(text))
         look = {"penwidth": str(1 + width), "class": f"edge-base edge-w{width}"}
-        graph.node(name, label_of(words), shape="plaintext", fontsize="9", margin="0.04,0.01", width="0", height="0")
+        graph.node(name, label, shape="plaintext", fontsize="9", margin="0.04,0.01", width="0", height="0")
         graph.edge(ends[0], f"{name}:w", **look)
         graph.edge(f"{name}:e", ends[1], **look | {"dir": "none"})
     source: str = graph.source

@@ -19,7 +19,8 @@ from prune.graph.images import ImageGraph, image_graph, of_repositories
 from prune.model.plan import Plan
 from prune.model.snapshot import SourceKind, is_by_image
 from registryui.models import PlanRecord, Registry, RegistrySnapshot, Repository
-from registryui.services import lineage, parts, scans
+from registryui.services import labels, lineage, parts, scans
+from registryui.services.sentences import said
 
 #: Seconds. A drawing is named by what it shows, so it can only be forgotten, never be wrong.
 KEPT = 24 * 3600
@@ -63,7 +64,7 @@ def of_repository(registry: Registry, name: str, view: View = PLAIN) -> Drawn:
             graph = image_graph(snapshot, [name])
         else:
             return Drawn(sentence=_("This repository was not scanned yet."))
-        return Drawn(draw_graph(graph, Fates(None), view), platforms_of(graph))
+        return Drawn(draw_graph(graph, Fates(None), view, words=labels.words()), platforms_of(graph))
 
     return _kept(f"repository {registry.pk} {stored} {name} {view}", lambda: _tried(make))
 
@@ -74,7 +75,7 @@ def of_picked(registry: Registry, name: str, plan: Plan, view: View = PLAIN) -> 
 
     def make() -> Drawn:
         graph = of_repositories(_graph_for(registry, plan), [name])
-        return Drawn(draw_graph(graph, Fates(plan), view), platforms_of(graph))
+        return Drawn(draw_graph(graph, Fates(plan), view, words=labels.words()), platforms_of(graph))
 
     return _kept(f"plan {registry.pk} {stored} {plan.digest()} {name} {view}", lambda: _tried(make))
 
@@ -97,7 +98,7 @@ def of_image(registry: Registry, digest: str, view: View = PLAIN) -> Drawn:
         found = lineage.around(registry, digest)
         if found is None:
             return Drawn(sentence=_("The last scan did not see this image any more."))
-        drawing = draw_graph(found.graph, Fates(None), view, found.folds)
+        drawing = draw_graph(found.graph, Fates(None), view, found.folds, labels.words())
         return Drawn(drawing, platforms_of(found.graph), found.owners)
 
     return _kept(f"image {registry.pk} {stored} {digest} {view}", lambda: _tried(make))
@@ -107,11 +108,11 @@ def _tried(make: Callable[[], Drawn]) -> Drawn:
     try:
         return make()
     except LayoutFailed as error:
-        return Drawn(sentence=str(error))
+        return Drawn(sentence=said(str(error)))
 
 
 def _kept(what: str, make: Callable[[], Drawn]) -> Drawn:
-    key = "drawn-" + hashlib.sha256(what.encode()).hexdigest()
+    key = "drawn-" + hashlib.sha256(f"{labels.language()} {what}".encode()).hexdigest()
     found: Drawn | None = cache.get(key)
     if found is None:
         found = make()
@@ -140,7 +141,7 @@ def inline(drawn: Drawn, title: str, address: Callable[[Shape], str], *, after: 
         before = svg_of(drawn.drawing, "before", "g", title, address)
         return Pair(before, svg_of(drawn.drawing, "after", "a", after, address) if after else NOTHING)
     except LayoutFailed as error:
-        return Pair(NOTHING, NOTHING, str(error))
+        return Pair(NOTHING, NOTHING, said(str(error)))
 
 
 def file_of(drawn: Drawn, output: str, when: When = "before") -> bytes:
@@ -176,7 +177,7 @@ def of_plan(registry: Registry, plan: Plan) -> Pair:
             drawing=drawing,
         )
     except LayoutFailed as error:
-        return Pair(NOTHING, NOTHING, str(error))
+        return Pair(NOTHING, NOTHING, said(str(error)))
 
 
 def drawing_of(registry: Registry, plan: Plan, view: View = PLAIN) -> Drawing:
@@ -186,7 +187,7 @@ def drawing_of(registry: Registry, plan: Plan, view: View = PLAIN) -> Drawing:
         graph = scans.latest_graph(registry)
     else:
         snapshot = parts.of_plan(registry, plan, plan.kind)
-    return draw(snapshot, plan, graph=graph, view=view)
+    return draw(snapshot, plan, graph=graph, view=view, words=labels.words())
 
 
 def svg_of(drawing: Drawing, when: When, prefix: str, title: str, address: Callable[[Shape], str]) -> SafeString:

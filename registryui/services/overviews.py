@@ -5,8 +5,10 @@ from collections.abc import Collection
 from prune.drawing.layout import LayoutFailed
 from prune.drawing.overview import Stream, overview
 from registryui.models import Registry
+from registryui.services import labels
 from registryui.services.builds_on import of_registry
 from registryui.services.diagrams import Drawn
+from registryui.services.sentences import said
 
 #: With more pairs than this, the repositories of a namespace are drawn as one.
 MOST_SINGLE = 60
@@ -40,6 +42,6 @@ def drawn(registry: Registry, opened: Collection[str], *, everything: bool = Fal
     streams.sort(key=lambda stream: (-stream.shared, stream.upper, stream.base))
     left_out = max(0, len(streams) - MOST_STREAMS)
     try:
-        return Drawn(overview(streams[:MOST_STREAMS])), left_out
+        return Drawn(overview(streams[:MOST_STREAMS], labels.words())), left_out
     except LayoutFailed as error:
-        return Drawn(sentence=str(error)), left_out
+        return Drawn(sentence=said(str(error))), left_out

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format, get_format, number_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -17,12 +17,11 @@ from django.utils.text import Truncator
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from prune.drawing.bytes import human
 from prune.model.digest import short as shortened
 from registryui.models import Run
 from registryui.services.kinds import Words, words_of
 from registryui.services.sentences import said as translated
-from registryui.words import counted_noun
+from registryui.words import counted_noun, sized
 from registryui.words import worded as words_for
 
 register = template.Library()
@@ -34,7 +33,7 @@ def size(number: int | Literal[""] | None) -> SafeString | str:
     if number is None or number == "":
         return _("unknown")
     exact = ngettext("%(number)s byte", "%(number)s bytes", number) % {"number": comma(number)}
-    text = human(number).replace(".", get_format("DECIMAL_SEPARATOR"))
+    text = sized(number)
     return format_html('<data value="{}" title="{}">{}</data>', number, exact, text)
 
 

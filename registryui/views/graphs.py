@@ -24,6 +24,7 @@ from registryui.permissions import PROPOSE, VIEW, requires
 from registryui.services import builds_on, diagrams, images, lineage, overviews, plans
 from registryui.services.diagrams import Drawn
 from registryui.services.errors import NotNow
+from registryui.services.sentences import said
 from registryui.views.registries import of_slug
 from registryui.views.table import Column, Table
 
@@ -181,7 +182,7 @@ def sent(drawn: Drawn, name: str, ending: str, when: When = "before") -> HttpRes
     try:
         body = diagrams.file_of(drawn, ending, when)
     except LayoutFailed as error:
-        raise BadRequest(str(error)) from None
+        raise BadRequest(said(str(error))) from None
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
     response = HttpResponse(body, content_type=TYPES[ending])
     response["Content-Disposition"] = f'attachment; filename="{plain}.{ending}"'

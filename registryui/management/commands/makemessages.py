@@ -12,6 +12,7 @@ class Command(makemessages.Command):
         "--keyword=Moved",
         "--keyword=Column:2",
         "--keyword=Diagram:2",
+        "--keyword=ngettext_noop:1,2",
     ]
     # A guess from a message that is spelled alike is worse than none.
     msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]

@@ -1,7 +1,19 @@
 """The forms of the engine's sentences, which `make messages` collects and catalogs translate: ``%(names)s`` stand for
 what changes from sentence to sentence."""
 
-from registryui.services.phrases import control, kept, parsers, plans, policies, runs, scans, sources, system, texts
+from registryui.services.phrases import (
+    control,
+    drawings,
+    kept,
+    parsers,
+    plans,
+    policies,
+    runs,
+    scans,
+    sources,
+    system,
+    texts,
+)
 
 FORMS = (
     *plans.FORMS,
@@ -11,6 +23,7 @@ FORMS = (
     *sources.FORMS,
     *runs.FORMS,
     *control.FORMS,
+    *drawings.FORMS,
     *kept.FORMS,
     *system.FORMS,
     *parsers.FORMS,
