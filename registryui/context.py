@@ -12,6 +12,9 @@ from registryui.words import script_words
 SECTIONS = {
     "registries": "registries",
     "registry": "registries",
+    "registry-add": "registries",
+    "registry-edit": "registries",
+    "registry-events": "registries",
     "repository": "registries",
     "image": "registries",
     "image-graph": "registries",
@@ -21,6 +24,7 @@ SECTIONS = {
     "space": "space",
     "space-all": "space",
     "propose": "registries",
+    "draft": "registries",
     "selection": "registries",
     "proposals": "proposals",
     "proposal": "proposals",

@@ -23,7 +23,7 @@ MOST_OUTLIERS = 10
 COLUMNS = {
     "ref": Column("name", "What goes"),
     "repository": Column("repository", "Repository"),
-    "weight": Column("weight", "What spoke for keeping it", number=True),
+    "weight": Column("weight", "What spoke for keeping it", number=True, words=True),
     "own": Column("own", "Only there", number=True),
     "pushed": Column("pushed_at", "Pushed", number=True),
 }

@@ -12,11 +12,13 @@ PER_PAGE = 50
 
 
 class Column(NamedTuple):
-    """A column that can be sorted by. Its title is English here, and translated where it is shown."""
+    """A column that can be sorted by. Its title is English here, and translated where it is shown. One of numbers
+    begins with the largest and stands right, unless ``words`` are shown for them."""
 
     name: str
     title: str
     number: bool = False
+    words: bool = False
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, *, count: int | None = None) -> Page[Any]:
@@ -92,7 +94,7 @@ class Table:
                 {
                     "title": gettext(column.title),
                     "sort": following,
-                    "number": column.number,
+                    "number": column.number and not column.words,
                     "aria": "ascending" if up else "descending" if down else "none",
                 }
             )

@@ -323,3 +323,20 @@ def test_an_undo_and_an_emptying_by_form(filled, client_of):
     again = client_of("admin").post("/runs/1/empty/", follow=True)
     assert "no longer there" in again.content.decode()
     assert runs.Run.objects.count() == 2
+
+
+def test_every_page_of_a_registry_says_in_the_menu_where_it_is(filled, client_of):
+    client = client_of("admin")
+    lost = []
+    for name, args, method, _ in PAGES:
+        if args[:1] == ["seed"] and method == "get":
+            data = {"ref": "library/seed-1:version1"} if name == "propose" else {}
+            page = client.get(reverse(name, args=args), data).content
+            if b"<nav" in page and b'aria-current="true"' not in page.partition(b"</nav>")[0]:
+                lost.append(name)
+    assert lost == []
+
+
+def test_a_record_without_a_match_leads_back_to_all_of_it(filled, client_of):
+    page = client_of("viewer").get("/history/?q=zzzz").content.decode()
+    assert '<li class="none">Nothing matches. <a href="?">Show all</a></li>' in page
