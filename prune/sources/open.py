@@ -1,6 +1,7 @@
 """From a SOURCE string to a source."""
 
 import os
+from typing import Literal
 from urllib.parse import urlsplit
 
 from prune.model.errors import SourceError, Unreadable, UsageError
@@ -99,7 +100,7 @@ def _open_layout(path: str) -> Source:
     return OciLayout(_folder(path, "an OCI layout"))
 
 
-def _folder(path: str, of: str) -> str:
+def _folder(path: str, of: Literal["a registry's storage", "an OCI layout"]) -> str:
     """Return ``path`` made absolute; raise ``SourceError`` unless it is a folder that can be read."""
     root = os.path.abspath(path)
     if not os.path.isdir(root):

@@ -2,6 +2,7 @@
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 #: User agents of scanners: they pull everything, every day, and use nothing of it.
 SCANNERS = "(?i)trivy.*\n(?i)clair.*\n(?i)grype.*\n(?i)anchore.*\n(?i)snyk.*\n(?i)harbor-scanner.*"
@@ -29,17 +30,19 @@ class Listening(models.Model):
     ignored_agents = models.TextField(
         blank=True,
         default=SCANNERS,
-        help_text="Patterns (RE2) for whole user agents whose pulls do not count, one a line.",
+        help_text=_("Patterns (RE2) for whole user agents whose pulls do not count, one a line."),
     )
     quiet_hours = models.PositiveSmallIntegerField(
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 366)],
-        help_text="After so many hours without any event nobody knows what was pulled meanwhile.",
+        help_text=_("After so many hours without any event nobody knows what was pulled meanwhile."),
     )
     restart_is_gap = models.BooleanField(
         default=True,
-        help_text="A registry that restarts forgets the events that it could not deliver. Without this, its "
-        "restarts are taken for harmless.",
+        help_text=_(
+            "A registry that restarts forgets the events that it could not deliver. Without this, its restarts are "
+            "taken for harmless."
+        ),
     )
 
     def __str__(self) -> str:

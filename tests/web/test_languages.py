@@ -287,3 +287,11 @@ def test_programs_read_the_same_in_every_language(filled, client_of):  # noqa: F
     assert drawn
     assert not [one for one in drawn if re.search(r"\d,\d+,\d", one)]
     assert re.search(r'<data value="\d+" ', page)
+
+
+def test_a_registry_that_tells_of_pulls_is_set_up_in_german(filled, client_of):  # noqa: F811
+    client = client_of("admin")
+    client.post("/r/seed/events/token/")
+    page = text_of(client.get("/r/seed/events/", **GERMAN).content.decode())
+    assert "Muster (RE2)" in page
+    assert not re.search(ENGLISH, page)
