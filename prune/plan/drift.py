@@ -277,20 +277,24 @@ class _Judge:
 
     def layer_links(self, going: dict[str, set[Digest]], gone: set[Digest]) -> tuple:  # type: ignore[type-arg]  # see Deletions
         needed: dict[str, set[Digest]] = {}
+        explained: dict[str, set[Digest]] = {}
         found = []
         for link in self.plan.delete.layer_links:
             repository = self.snapshot.repositories.get(link.repository)
             if repository is None or link.digest not in repository.layer_links:
                 continue  # nothing to take away, and nothing lost
             if link.repository not in needed:
-                staying = {*repository.revisions, *repository.tags.values()} - going.get(link.repository, set())
+                leaving = going.get(link.repository, set())
+                staying = {*repository.revisions, *repository.tags.values()} - leaving
                 needed[link.repository] = held_blobs(staying, self.snapshot.manifests)
+                explained[link.repository] = held_blobs(leaving, self.snapshot.manifests)
             time = repository.layer_links[link.digest]
             if link.digest in gone or (
                 self.plan.request.sweep
                 and self.snapshot.complete
                 and link.digest not in needed[link.repository]
-                and (time is None or time <= self.limit)
+                # Of what goes with its manifest no time is known, nor needed.
+                and (link.digest in explained[link.repository] if time is None else time <= self.limit)
             ):
                 found.append(link)
         return tuple(found)

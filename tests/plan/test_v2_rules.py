@@ -313,6 +313,20 @@ def test_garbage_whose_age_cannot_be_told_any_more_stays():
     assert left not in {blob.digest for blob in drift.items.blobs}
 
 
+def test_a_link_to_a_layer_whose_age_cannot_be_told_any_more_stays():
+    registry = Registry()
+    shared, own, elsewhere = registry.layer(), registry.layer(), registry.layer()
+    registry.image("web", "v1", layers=[shared])
+    registry.image("web", layers=[own])
+    registry.image("other", "v1", layers=[elsewhere, own])
+    registry.links["web"] = {shared: None, own: None, elsewhere: OLD}
+    plan = plan_for(registry, sweep=True)
+    assert {link.digest for link in plan.delete.layer_links} == {own, elsewhere}
+    registry.links["web"][elsewhere] = None
+    # One that goes with its manifest has no time, and needs none.
+    assert {link.digest for link in check(plan, registry.snapshot(), now=NOW).items.layer_links} == {own}
+
+
 def test_a_blob_of_another_size_is_left_alone():
     registry = Registry()
     layer = registry.layer()
