@@ -44,6 +44,8 @@ class Pair(NamedTuple):
     after: SafeString
     sentence: str = ""
     drawing: Drawing | None = None
+    language: str = ""
+    """What its words are in, where that is not the language of the page."""
 
 
 NOTHING = SafeString("")
@@ -161,6 +163,26 @@ def kept_in(record: PlanRecord) -> Drawn:
     if record.drawing is None:
         return Drawn(sentence=record.undrawn or _("This plan was made before drawings were kept as files."))
     return Drawn(msgspec.msgpack.decode(zlib.decompress(bytes(record.drawing)), type=Drawing))
+
+
+def as_decided(record: PlanRecord, registry: Registry, plan: Plan) -> Pair:
+    """Return the drawings that a plan was decided on. They are kept in English, with the plan; as long as the scan
+    that it was made on is the newest, the same can be drawn for readers of another language."""
+    language = labels.language()
+    english = language.startswith("en")
+    kept = Pair(record.before_svg, record.after_svg, record.undrawn, language="" if english else "en")
+    if english or not record.before or registry.last_scan_id != record.scan_id:
+        return kept
+    what = f"{language} {record.pk} {record.digest} {registry.slug}"
+    key = "decided-" + hashlib.sha256(what.encode()).hexdigest()
+    found: Pair | None = cache.get(key)
+    if found is None:
+        found = of_plan(registry, plan)
+        newest = Registry.objects.values_list("last_scan", flat=True).get(pk=registry.pk)
+        if found.drawing is None or newest != record.scan_id:
+            return kept
+        cache.set(key, found._replace(drawing=None), KEPT)
+    return found
 
 
 def of_plan(registry: Registry, plan: Plan) -> Pair:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from prune.model.plan import read_plan
 from registryui.models import Approval, PlanItem, Registry, Run, TagSighting
 from registryui.permissions import VIEW, requires
+from registryui.services import diagrams
 from registryui.views.export import between, exported
 from registryui.views.proposals import of_number, shown
 from registryui.views.table import page_of
@@ -176,12 +177,14 @@ def plan(request: HttpRequest, pk: int, plan: int) -> HttpResponse:
     record = proposal.plans.filter(pk=plan).select_related("created_by", "scan").first()
     if record is None:
         raise Http404
+    decided_on = read_plan(bytes(record.body))
     context = {
         "proposal": proposal,
         "record": record,
+        "drawn": diagrams.as_decided(record, proposal.registry, decided_on),
         "registry": proposal.registry,
         "current": record.pk == proposal.plan_id,
         "approvals": record.approvals.all(),
-        **shown(read_plan(bytes(record.body))),
+        **shown(decided_on),
     }
     return render(request, "plan.html", context)

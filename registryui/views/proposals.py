@@ -15,7 +15,7 @@ from prune.model.digest import short
 from prune.model.plan import Plan
 from registryui.models import Proposal, Registry, Run
 from registryui.permissions import APPROVE, CLEAN_UP, PROPOSE, VIEW, requires
-from registryui.services import approvals, control, drafts, runs, selection, sweeping
+from registryui.services import approvals, control, diagrams, drafts, runs, selection, sweeping
 from registryui.services import proposals as service
 from registryui.services.errors import Moved, NotNow, told
 from registryui.services.sentences import said
@@ -205,11 +205,13 @@ def _page(request: HttpRequest, pk: int, *, status: int = 200, notice: str = "")
     proposal = of_number(pk)
     mine = user.pk in (proposal.proposer_id, proposal.last_editor_id)
     decided = proposal.approvals.filter(plan=proposal.plan, user=user).exists()
+    plan, record = service.plan_of(proposal), proposal.plan
     context = {
         "proposal": proposal,
         "registry": proposal.registry,
         "control_words": control.words(proposal.registry) if proposal.registry.sees_to_control else "",
-        "record": proposal.plan,
+        "record": record,
+        "drawn": diagrams.as_decided(record, proposal.registry, plan) if record else None,
         "approvals": proposal.approvals.filter(plan=proposal.plan),
         "approved": approvals.count(proposal),
         "older_approvals": proposal.approvals.exclude(plan=proposal.plan).count(),
@@ -226,7 +228,7 @@ def _page(request: HttpRequest, pk: int, *, status: int = 200, notice: str = "")
         and proposal.registry.last_scan_id != proposal.plan.scan_id,
         "notice": notice,
         **review.summary(proposal, user),
-        **shown(service.plan_of(proposal)),
+        **shown(plan),
     }
     return render(request, "proposal.html", context, status=status)
 

@@ -436,3 +436,23 @@ def test_a_scan_that_finds_another_base_says_so(tmp_path):
     scan(registry)
     assert ("team/third", "team/other") in {pair[:2] for pair in pairs(registry)}
     assert BuildsOn.objects.get(registry=registry, repository__name="team/app").pk == kept["team/app"]
+
+
+def test_what_was_decided_on_is_kept_in_english_and_shown_in_german_while_it_can_be_drawn(people, shop, client_of):
+    client = client_of("viewer")
+    proposal = proposals.create(people["proposer"], shop, ["shop/web:1.0"], title="", reason="", sweep=False)
+    assert "asked to go" in proposal.plan.before
+    addresses = [f"/proposals/{proposal.pk}/", f"/proposals/{proposal.pk}/plans/{proposal.plan_id}/"]
+    kept = ElementTree.fromstring(proposal.plan.before)
+    for address in [*addresses, *addresses]:  # as it is made, and as it is remembered
+        page = client.get(address, HTTP_ACCEPT_LANGUAGE="de").content.decode()
+        assert "shop/web:1.0 (soll gehen)" in page
+        assert "asked to go" not in page
+        assert "asked to go" in client.get(address, HTTP_ACCEPT_LANGUAGE="en").content.decode()
+        drawn = ElementTree.fromstring(re.search(r'<svg class="graph".*?</svg>', page, re.DOTALL)[0])
+        assert [e.get("id") for e in drawn.iter("g")] == [e.get("id") for e in kept.iter("g")]
+    scan(shop)
+    for address in addresses:  # the registry may be another by now
+        page = client.get(address, HTTP_ACCEPT_LANGUAGE="de").content.decode()
+        assert '<figure class="drawing" data-zoom="pair" lang="en"><figcaption lang="de">' in page
+        assert "asked to go" in page
