@@ -101,6 +101,12 @@ def accept_losses(source: Source, run: str, seen: Sequence[Loss], reason: str, *
         journal.add(Line("accepted", now, reason=reason.strip()))
 
 
+def left_over(source: Source, run: str) -> tuple[Loss, ...]:
+    """Return all that could not be put back when a run was restored last, as `accept_losses` wants it."""
+    restored = read_record(Journal(_store(source), run)).restored
+    return left_behind(restored.skipped) if restored is not None else ()
+
+
 def left_behind(skipped: Iterable[Skipped]) -> tuple[Loss, ...]:
     """Return what of a run could not be put back, as `accept_losses` wants it."""
     return tuple(Loss(one.item, one.reason) for one in skipped)

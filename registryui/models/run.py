@@ -13,6 +13,7 @@ from registryui.models.lease import UNFINISHED, Leased
 
 class Run(Leased):
     """``engine_run`` is the name under which the store remembers it; ``parent`` what is undone or emptied.
+    ``skipped`` are the first of what was skipped, ``skipped_number`` and ``skipped_digest`` tell of all of it;
     ``held_seconds`` is how long the run kept pushes out of the registry, ``None`` where that is not ours."""
 
     class Kind(models.TextChoices):
@@ -54,6 +55,8 @@ class Run(Leased):
     finished_at = models.DateTimeField(null=True)
     items = models.PositiveIntegerField(default=0)
     skipped = models.JSONField(default=list)
+    skipped_number = models.PositiveIntegerField(default=0)
+    skipped_digest = models.CharField(max_length=64, blank=True, default="")
     freed_bytes = models.PositiveBigIntegerField(default=0)
     held_seconds = models.FloatField(null=True)
     verified = models.JSONField(null=True)
@@ -95,7 +98,13 @@ class Run(Leased):
         return self.trash == self.Trash.HELD and found.get("state") == "bad"
 
     @property
+    def skipped_count(self) -> int:
+        """Return how many things were skipped, also those that are not kept here by name."""
+        return max(self.skipped_number, len(self.skipped))
+
+    @property
     def losses_mark(self) -> str:
         """Return a mark that is another one for another verification, or for another undo."""
-        shown = [self.verified, self.skipped] if self.kind == self.Kind.RESTORE else self.verified
+        undo = self.kind == self.Kind.RESTORE
+        shown = [self.verified, self.skipped, self.skipped_digest] if undo else self.verified
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

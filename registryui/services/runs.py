@@ -1,7 +1,9 @@
 """Runs: carrying a plan out, undoing it, emptying the trash. The work itself happens in the worker."""
 
+import hashlib
 import logging
 import time
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -12,11 +14,12 @@ from django.utils.translation import gettext_noop, ngettext_lazy
 
 from prune.model.errors import PruneError, Stale
 from prune.model.plan import read_plan
+from prune.plan.drift import Skipped
 from prune.plan.verification import DEPTHS, Depth, Loss
 from prune.reclaim.apply import apply
 from prune.reclaim.outcome import TrashRun
 from prune.reclaim.restore import restore as put_back
-from prune.reclaim.trash import accept_losses, empty_trash, list_runs
+from prune.reclaim.trash import accept_losses, empty_trash, left_behind, left_over, list_runs
 from registryui.models import Proposal, Registry, Run, StandingApproval
 from registryui.services import approvals, audit, control, notices, scans
 from registryui.services.access import open_registry
@@ -31,7 +34,7 @@ STARTABLE = (Proposal.State.APPROVED, Proposal.State.FAILED)
 #: What a verification found missing, as far as it goes on the record.
 MOST_ON_RECORD = 100
 
-#: Skipped items beyond this many are counted, not stored.
+#: Skipped items beyond this many are counted, not stored by name.
 MOST_SKIPPED = 5000
 
 
@@ -111,7 +114,12 @@ def accept(actor: User, run: Run, reason: str, seen: str) -> None:
     else:
         losses = [Loss(missing["item"], missing["what"]) for missing in verified["missing"]]
     try:
-        accept_losses(open_registry(run.registry), run.engine_run, losses, reason, now=int(time.time()))
+        source = open_registry(run.registry)
+        if run.kind == Run.Kind.RESTORE and run.skipped_count > len(run.skipped):
+            losses = list(left_over(source, run.engine_run))
+            if _digest(losses) != run.skipped_digest:
+                raise NotNow("It was verified again since you looked. Here is what is missing now.")
+        accept_losses(source, run.engine_run, losses, reason, now=int(time.time()))
     except (PruneError, OSError) as error:
         raise NotNow(str(error)) from None
     with transaction.atomic():
@@ -279,7 +287,7 @@ def _apply(run: Run, lease: Lease) -> None:
     run.state = outcome.state
     run.items = outcome.done
     run.freed_bytes = outcome.freed_bytes
-    run.skipped = [{"item": s.item, "reason": s.reason} for s in outcome.skipped[:MOST_SKIPPED]]
+    _note_skipped(run, outcome.skipped)
     run.message = outcome.message
     run.held_seconds = outcome.held_seconds
     if chosen is not None and chosen.cache_problem:
@@ -301,11 +309,21 @@ def _restore(run: Run, lease: Lease) -> None:
     run.engine_run = restored.run
     run.state = restored.state
     run.items = restored.done
-    run.skipped = [{"item": s.item, "reason": s.reason} for s in restored.skipped[:MOST_SKIPPED]]
+    _note_skipped(run, restored.skipped)
     run.message = restored.message
     if restored.state == "done":
         parent.trash = Run.Trash.RESTORED
         parent.save(update_fields=["trash"])
+
+
+def _note_skipped(run: Run, skipped: Sequence[Skipped]) -> None:
+    run.skipped = [{"item": s.item, "reason": s.reason} for s in skipped[:MOST_SKIPPED]]
+    run.skipped_number = len(skipped)
+    run.skipped_digest = _digest(left_behind(skipped))
+
+
+def _digest(losses: Iterable[Loss]) -> str:
+    return hashlib.sha256(msgspec.json.encode([(loss.item, loss.what) for loss in losses])).hexdigest()
 
 
 def _empty(run: Run) -> None:

@@ -90,6 +90,8 @@ def _told(rows: list[PlanItem]) -> list[dict[str, Any]]:
         run = run_of[row.plan_id]
         why = skipped[run.pk].get(row.ref, "")
         outcome = "skipped" if why else "undone" if run.trash == Run.Trash.RESTORED else "deleted"
+        if not why and run.skipped_count > len(run.skipped):
+            outcome = "unknown"  # it may be one of those that are not kept by name
         told.append(
             {"row": row, "run": run, "approvers": approvers.get(row.plan_id, []), "outcome": outcome, "why": why}
         )

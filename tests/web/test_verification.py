@@ -1,5 +1,7 @@
 """What stays is verified after every cleanup, and what is not whole stands where people look."""
 
+import json
+
 import pytest
 
 from prune.sources.stores.disk import DiskStore
@@ -148,3 +150,52 @@ def test_what_could_not_be_undone_keeps_the_trash_until_an_admin_accepts_it(shop
     assert "Accept what is missing" not in page
     assert AuditEntry.objects.get(action="run.losses_accepted").data["losses"] == 1
     assert emptied() == ("emptied", "done")
+
+
+def test_more_than_is_kept_by_name_is_accepted_at_once(shop, people, client_of, monkeypatch):
+    monkeypatch.setattr(runs, "MOST_SKIPPED", 1)
+    proposal = propose(people["proposer"], shop, "shop/web:1.0", "shop/web:1.1", "shop/web:1.2")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+    run = proposal.runs.get()
+    stay = V2Store(root(shop))
+    for tag in ("1.0", "1.1", "1.2"):
+        stay.image("shop/web", tag, layers=[stay.layer(99)])
+    runs.restore(people["approver"], run)
+    work()
+    undo = Run.objects.get(kind="restore")
+    assert (undo.state, len(undo.skipped), undo.skipped_count) == ("partial", 1, 3)
+    assert "<dt>Skipped</dt><dd>3</dd>" in client_of("viewer").get(f"/runs/{undo.pk}/").content.decode()
+
+    def accept():
+        undo.refresh_from_db()
+        form = {"reason": "The newer ones are right.", "seen": undo.losses_mark}
+        return client_of("admin").post(f"/runs/{undo.pk}/accept/", form, follow=True).content.decode()
+
+    # Something else was left behind by a restore that nobody saw here.
+    digest = undo.skipped_digest
+    Run.objects.filter(pk=undo.pk).update(skipped_digest="0" * 64)
+    assert "verified again since you looked" in accept()
+    Run.objects.filter(pk=undo.pk).update(skipped_digest=digest)
+    assert "verified again" not in accept()
+    assert AuditEntry.objects.get(action="run.losses_accepted").data["losses"] == 3
+    runs.empty(people["admin"], run)
+    work()
+    run.refresh_from_db()
+    assert run.trash == "emptied"
+
+
+def test_what_is_not_kept_by_name_is_not_told_as_deleted(shop, people, client_of):
+    proposal = propose(people["proposer"], shop, "shop/web:1.0")
+    proposals.approve(people["approver"], proposal, proposal.plan.digest)
+    runs.start(people["admin"], proposal, "stopped")
+    work()
+
+    def outcomes():
+        told = b"".join(client_of("viewer").get("/history/deletions/?format=json"))
+        return {one["outcome"] for one in json.loads(told)}
+
+    assert outcomes() == {"deleted"}
+    Run.objects.update(skipped_number=7000)
+    assert outcomes() == {"unknown"}
