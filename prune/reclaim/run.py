@@ -294,9 +294,10 @@ class Run:
                 why = self._move(store, step)
                 if not why:
                     moved.append(step)
-                elif step.counts:
-                    skipped.append(Skipped(step.item, why))
-                    self.lost += step.counts
+                else:
+                    if step.counts:
+                        skipped.append(Skipped(step.item, why))
+                        self.lost += step.counts
                     if step.kind in _HOLD and why != _GONE:
                         surprise = f"{step.item}: {why}"
                         break

@@ -141,3 +141,23 @@ def test_a_push_in_the_middle_of_a_run_stops_it_before_any_blob(v2, monkeypatch)
     assert pulled(v2) == whole
     assert ("team/app", "2.0") in whole
     assert open_source(v2.source).scan().complete
+
+
+def test_any_part_of_a_repository_that_stays_stops_a_run_before_any_blob(v2, monkeypatch):
+    """Also the links to its layers, which no item of the plan is counted by."""
+    plan = plan_for(v2, "multi")
+    assert plan.delete.blobs
+    layers = v2.repository_path("multi") / "_layers"
+    move = DiskStore.move
+
+    def late(self, source, target, **only):
+        move(self, source, target, **only)
+        if source.endswith("/multi/_manifests"):
+            layers.rename(layers.with_name("aside"))
+            layers.symlink_to("aside")
+
+    monkeypatch.setattr(DiskStore, "move", late)
+    outcome = run(v2, plan)
+    assert outcome.state == "failed"
+    assert "_layers is a symbolic link" in outcome.message
+    assert all(v2.blob_path(blob.digest).exists() for blob in plan.delete.blobs)
