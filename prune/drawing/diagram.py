@@ -9,6 +9,7 @@ from prune.drawing.colours import Colour, Colours
 from prune.drawing.dot import MOST_TAGS, Drawing, to_dot
 from prune.drawing.fate import Fates
 from prune.drawing.layout import LayoutFailed, run_dot
+from prune.drawing.scene import Scene, scene_of
 from prune.drawing.svg import Links, inline_svg, standalone_svg
 from prune.drawing.words import ENGLISH, Words
 from prune.graph.families import fold_families
@@ -53,7 +54,6 @@ def draw(
     *,
     graph: ImageGraph | None = None,
     view: View = PLAIN,
-    words: Words = ENGLISH,
 ) -> Drawing:
     """Return the drawing of what ``repositories`` hold (``None``: all that the plan touches, or everything).
 
@@ -61,12 +61,24 @@ def draw(
 
     Above ``SMALL`` nodes chains are folded, above ``ROOM`` families too, and never more than ``MOST_NODES`` drawn.
     """
+    return draw_scene(scene(snapshot, plan, repositories, graph=graph, view=view), Fates(plan))
+
+
+def scene(
+    snapshot: Snapshot,
+    plan: Plan | None,
+    repositories: Collection[str] | None = None,
+    *,
+    graph: ImageGraph | None = None,
+    view: View = PLAIN,
+) -> Scene:
+    """Return what `draw` draws, without words."""
     if repositories is None and plan is not None:
         repositories = _touched(snapshot, plan) or None
     graph = graph or image_graph(snapshot)
     if repositories is not None:
         graph = of_repositories(graph, repositories)
-    return draw_graph(graph, Fates(plan), view, words=words)
+    return _scene(graph, Fates(plan), view, {})
 
 
 def draw_graph(
@@ -77,16 +89,24 @@ def draw_graph(
     words: Words = ENGLISH,
 ) -> Drawing:
     """Return the drawing of a graph that may already hold some ``folds``."""
+    return draw_scene(_scene(graph, fates, view, folds or {}), fates, words)
+
+
+def draw_scene(scene: Scene, fates: Fates, words: Words = ENGLISH) -> Drawing:
+    """Return the drawing of a scene, made with the same ``fates``. Raises `LayoutFailed` when it is too large."""
+    drawing = to_dot(scene, fates, words)
+    if len(drawing.shapes) > MOST_NODES:
+        raise LayoutFailed(f"{len(drawing.shapes)} images and tags are too many for one drawing; see the table.")
+    return drawing
+
+
+def _scene(graph: ImageGraph, fates: Fates, view: View, folds: Mapping[str, Fold]) -> Scene:
     if view.platform:
         graph = of_platform(graph, view.platform)
     whole = graph
     first = fates.touched(graph) | {key for key, node in graph.nodes.items() if view.focus in node.ids}
-    graph, made = _folded(graph, first, view, dict(folds or {}))
-    colours = Colours(view.colour, view.now)
-    drawing = to_dot(graph, made, fates, whole=whole, colours=colours, focus=view.focus, words=words)
-    if len(drawing.shapes) > MOST_NODES:
-        raise LayoutFailed(f"{len(drawing.shapes)} images and tags are too many for one drawing; see the table.")
-    return drawing
+    graph, made = _folded(graph, first, view, dict(folds))
+    return scene_of(graph, made, fates, whole=whole, colours=Colours(view.colour, view.now), focus=view.focus)
 
 
 def _folded(

@@ -11,12 +11,11 @@ from typing import Literal
 import graphviz
 import msgspec
 
-from prune.drawing.colours import Colours, day
+from prune.drawing.colours import day
 from prune.drawing.fate import Fate, Fates
-from prune.drawing.inside import Inside
 from prune.drawing.names import Names
+from prune.drawing.scene import Scene
 from prune.drawing.words import ENGLISH, Words
-from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph, Node, Tag
 
 #: More tags than this on one image are drawn as one more line, "and 12 more".
@@ -88,37 +87,19 @@ class Drawing(msgspec.Struct, frozen=True):
         return {name for name, shape in self.shapes.items() if shape.fate in ("goes", "asked")}
 
 
-def to_dot(
-    graph: ImageGraph,
-    folds: dict[str, Fold],
-    fates: Fates,
-    *,
-    whole: ImageGraph | None = None,
-    colours: Colours | None = None,
-    focus: str = "",
-    words: Words = ENGLISH,
-) -> Drawing:
-    """Return the drawing of ``graph``; see the module. ``whole`` knows what is in the folds, ``focus`` is the id of
-    an image that is set off."""
-    sketch = _Sketch(graph, folds, fates, whole or graph, colours or Colours(), focus, words)
+def to_dot(scene: Scene, fates: Fates, words: Words = ENGLISH) -> Drawing:
+    """Return the drawing of a scene; see the module. ``fates`` are those that the scene was made with."""
+    sketch = _Sketch(scene, fates, words)
     return Drawing(sketch.dot("before"), sketch.dot("after"), sketch.dot("both"), sketch.shapes)
 
 
 class _Sketch:
-    def __init__(
-        self,
-        graph: ImageGraph,
-        folds: dict[str, Fold],
-        fates: Fates,
-        whole: ImageGraph,
-        colours: Colours,
-        focus: str,
-        words: Words,
-    ) -> None:
-        self.colours = colours
-        self.focus = focus
+    def __init__(self, scene: Scene, fates: Fates, words: Words) -> None:
+        graph = scene.graph
+        self.colours = scene.colours
+        self.focus = scene.focus
+        self.insides = scene.insides
         self.words = words
-        self.insides = {key: Inside(fold, whole, fates, words) for key, fold in folds.items()}
         self.shapes: dict[str, Shape] = {}
         self.labels: dict[str, str] = {}
         self.edges: list[tuple[str, str]] = []
@@ -129,7 +110,8 @@ class _Sketch:
         self.fates = fates
         self.ids = Names(graph)
         self.fate: dict[str, Fate] = {
-            key: self.insides[key].fate if key in folds else fates.of_node(node) for key, node in graph.nodes.items()
+            key: self.insides[key].fate if key in self.insides else fates.of_node(node)
+            for key, node in graph.nodes.items()
         }
         self.several = len({name for node in graph.nodes.values() for name, _ in node.tags}) > 1
         names = {key: f"n{number}" for number, key in enumerate(graph.nodes, 1)}
@@ -144,9 +126,9 @@ class _Sketch:
         inside = self.insides.get(node.key)
         fate = self.fate[node.key]
         if inside is not None:
-            lines, later = inside.lines(), inside.lines(after=True)
-            shape = Shape(name, node.key, inside.look, fate, inside.title(), unfold=node.ids[0])
-            later_title = inside.title(after=True)
+            lines, later = inside.lines(self.words), inside.lines(self.words, after=True)
+            shape = Shape(name, node.key, inside.look, fate, inside.title(self.words), unfold=node.ids[0])
+            later_title = inside.title(self.words, after=True)
         else:
             staying = self.fates.staying(node) or node.ids
             # An alias that goes is to be seen beside one that stays.

@@ -51,6 +51,11 @@ class Fates:
         served = {digest for place in node.places if place not in self._gone for digest in place[1:]}
         return tuple(id_ for id_ in node.ids if id_ in served) if node.places else node.ids
 
+    def telling(self, node: Node) -> tuple[tuple[str, str], ...]:
+        """Return as many places of a node as tell what becomes of it: all that go, and one for each id that stays."""
+        staying = {place[1]: place for place in reversed(node.places) if place not in self._gone}
+        return tuple(place for place in node.places if place in self._gone or staying[place[1]] == place)
+
     def why(self, node: Node) -> tuple[str, ...]:
         """Return why a touched node stays, in words."""
         return tuple(dict.fromkeys(reason for id_ in node.ids for reason in self.reasons.get(id_, ())))

@@ -11,12 +11,14 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from prune.drawing.diagram import PLAIN, View, When, draw, draw_graph, render, render_inline
+from prune.drawing.diagram import PLAIN, View, When, draw_graph, draw_scene, render, render_inline, scene
 from prune.drawing.dot import Drawing, Shape
 from prune.drawing.fate import Fates
 from prune.drawing.layout import LayoutFailed, run_dot
+from prune.drawing.scene import Scene
+from prune.drawing.words import ENGLISH
 from prune.graph.images import ImageGraph, image_graph, of_repositories
-from prune.model.plan import Plan
+from prune.model.plan import Plan, read_plan
 from prune.model.snapshot import SourceKind, is_by_image
 from registryui.models import PlanRecord, Registry, RegistrySnapshot, Repository
 from registryui.services import labels, lineage, parts, scans
@@ -46,6 +48,13 @@ class Pair(NamedTuple):
     drawing: Drawing | None = None
     language: str = ""
     """What its words are in, where that is not the language of the page."""
+    scene: Scene | None = None
+
+
+class Stored(Drawing, frozen=True):
+    """A drawing as a row keeps it, in English, and its `Scene` as MessagePack, to be drawn in other languages."""
+
+    scene: bytes = b""
 
 
 NOTHING = SafeString("")
@@ -153,63 +162,82 @@ def file_of(drawn: Drawn, output: str, when: When = "before") -> bytes:
     return render(drawn.drawing, when, output, lay_out)
 
 
-def packed(drawing: Drawing | None) -> bytes | None:
-    """Return a drawing as a row keeps it."""
-    return zlib.compress(msgspec.msgpack.encode(drawing)) if drawing else None
+def packed(pair: Pair) -> bytes | None:
+    """Return the drawings of a plan as a row keeps them."""
+    if pair.drawing is None:
+        return None
+    fields = {field: getattr(pair.drawing, field) for field in Drawing.__struct_fields__}
+    return zlib.compress(msgspec.msgpack.encode(Stored(**fields, scene=msgspec.msgpack.encode(pair.scene))))
 
 
 def kept_in(record: PlanRecord) -> Drawn:
-    """Return the drawing that a plan was decided on, whatever the registry holds by now."""
+    """Return the drawing that a plan was decided on, whatever the registry holds by now: in the language of the
+    request, where it was kept with what that takes."""
     if record.drawing is None:
         return Drawn(sentence=record.undrawn or _("This plan was made before drawings were kept as files."))
-    return Drawn(msgspec.msgpack.decode(zlib.decompress(bytes(record.drawing)), type=Drawing))
+    return Drawn(_translated(record) or _stored(record))
+
+
+def _stored(record: PlanRecord) -> Stored:
+    return msgspec.msgpack.decode(zlib.decompress(bytes(record.drawing or b"")), type=Stored)
+
+
+def _translated(record: PlanRecord, plan: Plan | None = None) -> Drawing | None:
+    """Return the drawing of a plan in another language than the one it is kept in, where that can be drawn."""
+    if record.drawing is None or labels.words() is ENGLISH:
+        return None
+
+    def make() -> Drawn:
+        try:
+            shown = msgspec.msgpack.decode(_stored(record).scene, type=Scene)
+        except msgspec.DecodeError:  # it was kept without one, or by another version
+            return Drawn()
+        return Drawn(draw_scene(shown, Fates(plan or read_plan(bytes(record.body))), labels.words()))
+
+    return _kept(f"record {record.pk} {record.digest}", lambda: _tried(make)).drawing
 
 
 def as_decided(record: PlanRecord, registry: Registry, plan: Plan) -> Pair:
-    """Return the drawings that a plan was decided on. They are kept in English, with the plan; as long as the scan
-    that it was made on is the newest, the same can be drawn for readers of another language."""
-    language = labels.language()
-    english = language.startswith("en")
-    kept = Pair(record.before_svg, record.after_svg, record.undrawn, language="" if english else "en")
-    if english or not record.before or registry.last_scan_id != record.scan_id:
-        return kept
-    what = f"{language} {record.pk} {record.digest} {registry.slug}"
-    key = "decided-" + hashlib.sha256(what.encode()).hexdigest()
-    found: Pair | None = cache.get(key)
-    if found is None:
-        found = of_plan(registry, plan)
-        newest = Registry.objects.values_list("last_scan", flat=True).get(pk=registry.pk)
-        if found.drawing is None or newest != record.scan_id:
-            return kept
-        cache.set(key, found._replace(drawing=None), KEPT)
-    return found
+    """Return the drawings that a plan was decided on. They are kept in English, with the plan, and drawn again for
+    readers of another language, whatever the registry holds by now."""
+    if drawing := _translated(record, plan):
+        try:
+            return _before_and_after(registry, drawing)
+        except LayoutFailed:
+            pass  # there are those that were kept
+    language = "" if labels.words() is ENGLISH else "en"
+    return Pair(record.before_svg, record.after_svg, record.undrawn, language=language)
 
 
 def of_plan(registry: Registry, plan: Plan) -> Pair:
-    """Return what a plan, made on the newest scan, does to the graph."""
+    """Return what a plan, made on the newest scan, does to the graph. The sentence is English: it may be kept."""
+    try:
+        shown = scene_of_plan(registry, plan)
+        return _before_and_after(registry, draw_scene(shown, Fates(plan), labels.words()), shown)
+    except LayoutFailed as error:
+        return Pair(NOTHING, NOTHING, str(error))
 
+
+def _before_and_after(registry: Registry, drawing: Drawing, shown: Scene | None = None) -> Pair:
     def address(shape: Shape) -> str:
         return reverse("image", args=[registry.slug, shape.image]) if shape.image else ""
 
-    try:
-        drawing = drawing_of(registry, plan)
-        return Pair(
-            svg_of(drawing, "before", "b", _("Image graph before the cleanup"), address),
-            svg_of(drawing, "after", "a", _("Image graph after the cleanup"), address),
-            drawing=drawing,
-        )
-    except LayoutFailed as error:
-        return Pair(NOTHING, NOTHING, said(str(error)))
+    return Pair(
+        svg_of(drawing, "before", "b", _("Image graph before the cleanup"), address),
+        svg_of(drawing, "after", "a", _("Image graph after the cleanup"), address),
+        drawing=drawing,
+        scene=shown,
+    )
 
 
-def drawing_of(registry: Registry, plan: Plan, view: View = PLAIN) -> Drawing:
-    """Return the drawing of what a plan, made on the newest scan, does to the graph."""
+def scene_of_plan(registry: Registry, plan: Plan) -> Scene:
+    """Return what there is to draw of what a plan, made on the newest scan, does to the graph."""
     snapshot, graph = scans.latest_snapshot(registry) if is_by_image(plan.kind) else None, None
     if snapshot is not None:
         graph = scans.latest_graph(registry)
     else:
         snapshot = parts.of_plan(registry, plan, plan.kind)
-    return draw(snapshot, plan, graph=graph, view=view, words=labels.words())
+    return scene(snapshot, plan, graph=graph)
 
 
 def svg_of(drawing: Drawing, when: When, prefix: str, title: str, address: Callable[[Shape], str]) -> SafeString:

@@ -246,7 +246,7 @@ def _attach(proposal: Proposal, made: Made, actor: User) -> None:
         freed_bytes=plan.freed_bytes,
         before=drawn.before,
         after=drawn.after,
-        drawing=diagrams.packed(drawn.drawing),
+        drawing=diagrams.packed(drawn),
         undrawn=drawn.sentence,
         created_by=actor,
     )

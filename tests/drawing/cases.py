@@ -6,6 +6,7 @@ from prune.drawing.colours import Colours
 from prune.drawing.dot import Drawing, to_dot
 from prune.drawing.fate import Fates
 from prune.drawing.overview import Stream, overview
+from prune.drawing.scene import Scene, scene_of
 from prune.drawing.words import Words
 from prune.graph.fold import Fold
 from prune.graph.images import ImageGraph, Node
@@ -42,6 +43,11 @@ def planned(delete: Deletions, asked: tuple[str, ...], keep: tuple[Kept, ...]) -
 
 def images(words: Words) -> Drawing:
     """An image of every fate and with every kind of tag, and every kind of fold."""
+    return to_dot(*seen(), words)
+
+
+def seen() -> tuple[Scene, Fates]:
+    """What `images` shows."""
     some = [
         node(1, platform="linux/amd64", created="2026-01-31T10:00:00Z", tags=tags(0, 9)),
         node(2, ids=(2, 3, 4), tags=tags(20, 1)),
@@ -74,14 +80,15 @@ def images(words: Words) -> Drawing:
         tuple(f"{name}:{tag}" for name, tag in lost[1:3]),
         (Kept(R, REASONS, digest=digest(2)),),
     )
-    return to_dot(
+    fates = Fates(plan)
+    scene = scene_of(
         ImageGraph(nodes | folded, (R,)),
         {one.key: one for one in folds},
-        Fates(plan),
+        fates,
         whole=ImageGraph(nodes | {one.key: one for one in inside}, (R,)),
         colours=Colours("age", NOW),
-        words=words,
     )
+    return scene, fates
 
 
 def repositories(words: Words) -> Drawing:

@@ -2,9 +2,15 @@
 
 import re
 
+import msgspec
 import pytest
 
+from prune.drawing.dot import to_dot
+from prune.drawing.fate import Fates
+from prune.drawing.scene import Scene, scene_of
 from prune.drawing.words import ENGLISH, Words
+from prune.graph.images import ImageGraph, Node
+from prune.model.plan import Deletions, ManifestItem
 from tests.drawing import cases
 
 
@@ -80,3 +86,25 @@ def test_english_is_what_is_said_without_words():
     texts = "\n".join(cases.texts(cases.repositories(ENGLISH)))
     for text in ("1 repository", "3 repositories", "3.1 MB\nby 1 image", "4.2 GB by 2000 images"):
         assert text in texts
+
+
+def test_a_scene_can_be_kept_and_drawn_in_other_words():
+    scene, fates = cases.seen()
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(scene), type=Scene)
+    assert to_dot(kept, fates) == cases.images(ENGLISH)
+    veiled = to_dot(kept, fates, Veiled())
+    assert veiled == cases.images(Veiled())
+    assert veiled.shapes.keys() == to_dot(kept, fates).shapes.keys()
+
+
+@pytest.mark.parametrize("gone", [0, 1, 999, 1000, 2000])
+def test_a_scene_keeps_of_many_places_those_that_tell_what_becomes_of_an_image(gone):
+    ids = (cases.digest(1), cases.digest(2))
+    places = tuple((f"r{number % 1000}", ids[number // 1000]) for number in range(2000))
+    image = Node(ids[0], "image", ids, places)
+    deleted = tuple(ManifestItem(*place) for place in places[:gone])
+    fates = Fates(cases.planned(Deletions(manifests=deleted), (), ()))
+    graph = ImageGraph({image.key: image}, ())
+    scene = scene_of(graph, {}, fates)
+    assert len(scene.graph.nodes[image.key].places) <= gone + 2
+    assert to_dot(scene, fates) == to_dot(Scene(graph), fates)

@@ -1,13 +1,19 @@
 """Pages show drawings in the language of their reader."""
 
 import re
+import zlib
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from prune.drawing import layout
-from registryui.services import diagrams
+from registryui.models import Image, TagSighting
+from registryui.services import diagrams, proposals
+from tests.drawing.test_diagram import positions
 from tests.languages.test_labels import ENGLISH_WORDS
 from tests.web.test_graphs import digest_of, family  # noqa: F401  # a fixture
 
@@ -80,3 +86,75 @@ def test_why_there_is_no_drawing_is_said_in_german(family, client_of, monkeypatc
     page = client_of("viewer").get("/r/family/repositories/team/app/?tab=graph", **GERMAN).content.decode()
     assert "Graphviz ist nicht installiert" in page
     assert "Graphviz is not installed" not in page
+
+
+@pytest.fixture
+def proposed(family, people):  # noqa: F811
+    return proposals.create(
+        people["proposer"], family, ["team/app:v1", "team/app:v2"], title="", reason="", sweep=False
+    )
+
+
+def pages(proposal) -> list[str]:
+    return [f"/proposals/{proposal.pk}/", f"/proposals/{proposal.pk}/plans/{proposal.plan_id}/"]
+
+
+def test_what_was_decided_on_is_read_in_german_when_the_images_are_gone(proposed, client_of):
+    Image.objects.all().delete()
+    TagSighting.objects.all().delete()
+    client = client_of("viewer")
+    for address in pages(proposed):
+        german = drawings(client.get(address, **GERMAN).content.decode())
+        english = client.get(address).content.decode()
+        assert proposed.plan.before in english, "English is what was kept."
+        assert proposed.plan.after in english
+        assert len(german) == 2
+        for one, other in zip(german, drawings(english), strict=True):
+            assert ENGLISH_WORDS.findall(re.sub(r"\S+[/:]\S+", "", one)) == []
+            assert re.search(r"\d,\d [kMG]?B", one)
+            assert re.findall(r"\b[0-9a-f]{12}\b|<\S+>", one) == re.findall(r"\b[0-9a-f]{12}\b|<\S+>", other)
+    page = client.get(pages(proposed)[0], **GERMAN).content.decode()
+    files = re.findall(r'href="([^"]+before\.dot)" download', page)
+    assert "geht" in client.get(files[0], **GERMAN).content.decode()
+    assert "goes" in client.get(files[0]).content.decode()
+
+
+def test_german_pictures_of_a_proposal_are_on_the_same_positions(proposed, client_of):
+    page = client_of("viewer").get(pages(proposed)[0], **GERMAN).content.decode()
+    before, after = (positions(svg) for svg in re.findall(r'<svg class="graph".*?</svg>', page, re.DOTALL))
+    before = {name.partition("-")[2]: where for name, where in before.items()}
+    after = {name.partition("-")[2]: where for name, where in after.items()}
+    assert after
+    assert after.items() < before.items()
+
+
+def test_a_drawing_that_was_kept_without_its_scene_says_that_it_is_english(request, client_of, monkeypatch):
+    # As it was kept before there were any.
+    monkeypatch.setattr(diagrams, "packed", lambda pair: zlib.compress(msgspec.msgpack.encode(pair.drawing)))
+    proposed = request.getfixturevalue("proposed")
+    client = client_of("viewer")
+    for address in pages(proposed):
+        page = client.get(address, **GERMAN).content.decode()
+        assert page.count('<figure class="drawing" data-zoom="pair" lang="en"') == 2
+        assert '"pair" lang="en"' not in client.get(address).content.decode()
+        files = re.findall(r'href="([^"]+before\.dot)" download', page)
+        assert "goes" in client.get(files[0], **GERMAN).content.decode()
+
+
+def test_pages_of_proposals_ask_for_no_more_in_german(proposed, client_of):
+    client = client_of("viewer")
+    for address in pages(proposed):
+        numbers = []
+        for headers in ({}, GERMAN, GERMAN):
+            with CaptureQueriesContext(connection) as asked:
+                client.get(address, **headers)
+            numbers.append(len(asked))
+        assert len(set(numbers)) == 1
+
+
+def test_without_graphviz_what_was_kept_is_shown(proposed, client_of, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    layout.forget()
+    cache.clear()
+    page = client_of("viewer").get(pages(proposed)[0], **GERMAN).content.decode()
+    assert page.count('<figure class="drawing" data-zoom="pair" lang="en"') == 2
