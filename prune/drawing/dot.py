@@ -29,6 +29,8 @@ _CHARACTER, _MARGIN = 0.1, 0.24
 FONT = "Courier"
 #: Of more images than this that stand on one base, with nothing on themselves, each so many make one more column.
 COLUMN, MOST_COLUMNS = 10, 4
+#: Parts of indexes on one base, above which these stand between it and them.
+FEW = 4
 
 type When = Literal["before", "after", "both"]
 """Which of the drawings; ``both`` shows every edge of either."""
@@ -313,8 +315,9 @@ class _Sketch:
 def _columns(graph: ImageGraph) -> dict[str, int]:
     """Return the column of each image that stands, with many others with nothing on themselves, on one base: in one
     column they would be a ribbon that nobody can read. Where other lines would cross theirs, they stay in one."""
-    if any(node.members or node.subject for node in graph.nodes.values()):
-        return {}
+    parts = {member for node in graph.nodes.values() for member in node.members}
+    if parts or any(node.subject for node in graph.nodes.values()):
+        return _behind_indexes(graph, parts)
     inner = {node.parent for node in graph.nodes.values()}
     alike: dict[str, list[str]] = {}
     for node in graph.nodes.values():
@@ -325,6 +328,17 @@ def _columns(graph: ImageGraph) -> dict[str, int]:
         columns = min(MOST_COLUMNS, -(-len(keys) // COLUMN))
         found.update({key: 1 + number % columns for number, key in enumerate(keys)})
     return found
+
+
+def _behind_indexes(graph: ImageGraph, parts: set[str]) -> dict[str, int]:
+    """Return the column of each image that is part of an index and stands, with more than a few of these, on one
+    base. The indexes have a column of their own in between: beside the base they would stand in the way of its
+    lines, which would cross all of theirs."""
+    alike: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        if node.key in parts and node.parent in graph.nodes:
+            alike.setdefault(node.parent, []).append(node.key)
+    return {key: 2 for keys in alike.values() if len(keys) > FEW for key in keys}
 
 
 def label_of(text: str) -> str:
