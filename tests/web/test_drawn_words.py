@@ -62,6 +62,13 @@ def test_drawings_speak_the_language_of_their_reader(family, client_of):  # noqa
             assert re.search(r"\d\.\d [kMG]?B", other)
 
 
+def test_what_stays_of_what_is_picked_is_told_in_german(family, client_of):  # noqa: F811
+    page = client_of("proposer").get(addresses()[2], **GERMAN).content.decode()
+    told = re.search(r'<ul class="plain why">.*?</ul>', page, re.DOTALL)[0]
+    assert "brauchen es" in told
+    assert "need it" not in told
+
+
 def test_readers_of_two_languages_do_not_get_each_others_drawing(family, client_of, monkeypatch):  # noqa: F811
     client = client_of("proposer")
     first = [drawings(client.get(one, **GERMAN).content.decode()) for one in addresses()]
