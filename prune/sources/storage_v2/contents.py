@@ -26,7 +26,7 @@ class Contents:
         self.store = store
         self.base = base
         self._with_configs = configs
-        self._known_manifests = known.manifests if known else {}
+        self.known_manifests = known.manifests if known else {}
         self._known_configs = known.configs if known else {}
         self._proven: set[Digest] = set()
         self.manifests: dict[Digest, Manifest] = {}
@@ -36,7 +36,7 @@ class Contents:
 
     def expect(self, digests: Sequence[Digest]) -> None:
         """Say which manifests are to be added next, see ``Store.expect``."""
-        unread = [d for d in digests if d not in self.manifests and d not in self._known_manifests]
+        unread = [d for d in digests if d not in self.manifests and d not in self.known_manifests]
         self.store.expect([self.path(digest) for digest in unread], MAX_MANIFEST_BYTES)
 
     def add(self, digest: Digest) -> None:
@@ -49,7 +49,7 @@ class Contents:
             digest = pending.pop()
             if digest in self.manifests or digest in self.unreadable:
                 continue
-            manifest = self._known_manifests.get(digest)
+            manifest = self.known_manifests.get(digest)
             if manifest is None:
                 try:
                     manifest = parse_manifest(digest, self.read(digest, MAX_MANIFEST_BYTES), proven=self._proven)

@@ -1,6 +1,6 @@
 """What a scan says of each repository when everything was read."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 
 from prune.model.digest import Digest, short
 from prune.model.snapshot import Repository
@@ -12,30 +12,40 @@ from prune.sources.storage_v2.part import Part
 class Judge:
     """Looks at repositories when everything was read: which manifests and blobs are not there?
 
-    ``where`` says where a repository lies, ``layer_times`` when some of its links to layers were made, where that
-    can be told.
+    ``where`` says where a repository lies.
     """
 
-    def __init__(
-        self,
-        part: Part,
-        findings: Findings,
-        where: Callable[[str], str],
-        layer_times: Callable[[str, Collection[Digest]], dict[Digest, int]] = lambda name, digests: {},
-    ) -> None:
+    def __init__(self, part: Part, findings: Findings, where: Callable[[str], str]) -> None:
         self.part = part
         self.present = part.blobs.keys()
         self.findings = findings
         self.where = where
-        self.layer_times = layer_times
+        self._whole = self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Tell whether everything that was read is there, with all that it needs."""
+        manifests = self.part.manifests
+        needed, children = set(manifests), set()
+        for manifest in manifests.values():
+            needed.update(manifest.blobs())
+            children.update([child.digest for child in manifest.children])
+        return self.present >= needed and manifests.keys() >= children
 
     def look(self, repository: Repository) -> None:
-        """Judge the manifests of a repository, and find the age of links that none of them explains."""
-        name = repository.name
+        """Judge the manifests of a repository."""
+        served = {*repository.revisions, *repository.tags.values()}
+        if not (self._whole and self.part.manifests.keys() >= served):
+            self._look_closer(repository.name, served)
+        for tag, digest in repository.tags.items():
+            if digest not in repository.revisions and digest in self.part.manifests:
+                what = "points at a manifest that this repository does not serve"
+                self.findings.note(f"{self.where(repository.name)}:{tag}", what, "it is kept", repository.name)
+
+    def _look_closer(self, name: str, served: Iterable[Digest]) -> None:
         where = self.where(name)
-        explained: set[Digest] = set()
+        needed: set[Digest] = set()
         seen: set[Digest] = set()
-        pending = [*repository.revisions, *repository.tags.values()]
+        pending = list(served)
         while pending:
             digest = pending.pop()
             if digest in seen:
@@ -47,16 +57,9 @@ class Judge:
                 self.findings.block_repository(name, f"{where}@{digest}", f"(a manifest) {what}")
                 continue
             pending += [child.digest for child in manifest.children]
-            explained.update(manifest.blobs())
-        if not self.present >= explained:
+            needed.update(manifest.blobs())
+        if not self.present >= needed:
             self._missing(name, where, seen)
-        for tag, digest in repository.tags.items():
-            if digest not in repository.revisions and digest in self.part.manifests:
-                what = "points at a manifest that this repository does not serve"
-                self.findings.note(f"{where}:{tag}", what, "it is kept", name)
-        unexplained = repository.layer_links.keys() - explained
-        if unexplained:
-            repository.layer_links.update(self.layer_times(name, unexplained))
 
     def _missing(self, name: str, where: str, digests: set[Digest]) -> None:
         for digest in digests:

@@ -4,7 +4,7 @@ Parts need nothing of each other, so that several processes can read at once; a 
 waiting for the system to open small files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import batched
 
@@ -37,6 +37,8 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     odd_configs: dict[Digest, str]
     problems: list[Problem]
     blocked: set[str]
+    remembered: list[Digest] = []
+    """Manifests that were known before, from another process: which they are, the reader knows."""
 
     def absorb(self, other: "Part") -> None:
         """Take in what another part found."""
@@ -48,6 +50,13 @@ class Part(msgspec.Struct, array_like=True, gc=False):
         self.odd_configs.update(other.odd_configs)
         self.problems += other.problems
         self.blocked |= other.blocked
+
+    def without(self, known: Mapping[Digest, Manifest]) -> "Part":
+        """Return what has to be told to somebody who knows ``known``: those need not be written and read again."""
+        self.remembered = [digest for digest, manifest in self.manifests.items() if known.get(digest) is manifest]
+        for digest in self.remembered:
+            del self.manifests[digest]
+        return self
 
 
 def read_part(contents: Contents, names: Sequence[str], prefixes: Sequence[tuple[str, str]], report: Report) -> Part:
@@ -66,6 +75,8 @@ def read_part(contents: Contents, names: Sequence[str], prefixes: Sequence[tuple
         contents.expect(digests)
         for digest in digests:
             contents.add(digest)
+    for repository in repositories:
+        reader.date_links(repository, contents.manifests)
     blobs: dict[Digest, Blob] = {}
     for done, (algorithm, prefix) in enumerate(prefixes, 1):
         list_prefix(contents.store, contents.base, algorithm, prefix, blobs, findings)
@@ -93,14 +104,21 @@ def read_parts(
     if workers < 2 or len(names) < WORTH_IT or not may_fork():
         return read_part(contents, names, prefixes, report)
 
+    known = contents.known_manifests
+
     def share(number: int) -> Part:
         mine = report if number == 0 else _nobody
         return read_part(contents, names[number::workers], prefixes[number::workers], mine)
 
-    others = [forked(partial(share, number), Part) for number in range(1, workers)]
+    def told(number: int) -> Part:
+        return share(number).without(known)
+
+    others = [forked(partial(told, number), Part) for number in range(1, workers)]
     part = share(0)
     for number, join in enumerate(others, 1):
-        part.absorb(join() or share(number))
+        other = join() or share(number)
+        part.absorb(other)
+        part.manifests.update((digest, known[digest]) for digest in other.remembered)
     return part
 
 

@@ -1,10 +1,11 @@
 """Reading the repositories of a V2 store: tags, revisions, layer links, uploads."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from prune.model.digest import HEX_LENGTH, Digest, is_digest
 from prune.model.errors import Unreadable
+from prune.model.manifest import Manifest
 from prune.model.reference import is_repository_name, is_tag_name
 from prune.model.snapshot import KEPT, LEFT_ALONE, Repository, Upload
 from prune.sources.storage_v2 import layout
@@ -202,11 +203,14 @@ class RepositoryReader:
                     self._findings.note(f"{where}/{entry.name}", "does not belong here", LEFT_ALONE, name)
         return found
 
-    def layer_times(self, name: str, digests: Collection[Digest]) -> dict[Digest, int]:
-        """Return when links to layers were made, for those of which that can be told."""
-        links = [f"{digest.replace(':', '/', 1)}/link" for digest in digests]
-        stats = self._store.stat_each(f"{layout.repository_folder(self._base, name)}/_layers", links)
-        return {digest: stat.time for digest, stat in zip(digests, stats, strict=True) if stat is not None}
+    def date_links(self, repository: Repository, manifests: Mapping[Digest, Manifest]) -> None:
+        """Find out when those links to layers were made that no manifest of the repository explains."""
+        digests = list(repository.layer_links.keys() - _explained(repository, manifests))
+        if digests:
+            links = [f"{digest.replace(':', '/', 1)}/link" for digest in digests]
+            stats = self._store.stat_each(f"{layout.repository_folder(self._base, repository.name)}/_layers", links)
+            for digest, stat in zip(digests, stats, strict=True):
+                repository.layer_links[digest] = None if stat is None else stat.time
 
     def _uploads(self, name: str, folder: str) -> tuple[Upload, ...]:
         found = []
@@ -244,3 +248,19 @@ class RepositoryReader:
 
 def _why(error: Unreadable | OSError) -> str:
     return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+def _explained(repository: Repository, manifests: Mapping[Digest, Manifest]) -> set[Digest]:
+    """Return the configs and layers of what a repository serves: links to those need no other reason."""
+    found: set[Digest] = set()
+    seen: set[Digest] = set()
+    pending = [*repository.revisions, *repository.tags.values()]
+    while pending:
+        digest = pending.pop()
+        manifest = manifests.get(digest)
+        if manifest is None or digest in seen:
+            continue
+        seen.add(digest)
+        pending += [child.digest for child in manifest.children]
+        found.update(manifest.blobs())
+    return found

@@ -9,7 +9,7 @@ from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.judge import Judge, settled
 from prune.sources.storage_v2.layout import repository_folder, under
 from prune.sources.storage_v2.part import read_parts
-from prune.sources.storage_v2.repositories import RepositoryReader, find_repositories
+from prune.sources.storage_v2.repositories import find_repositories
 from prune.sources.stores.base import Store
 
 
@@ -60,8 +60,7 @@ class StorageV2:
         findings.problems += part.problems
         findings.blocked |= part.blocked
         report(Progress("putting it together", 0))
-        reader = RepositoryReader(store, self.base, findings)
-        judge = Judge(part, findings, lambda name: repository_folder(self.base, name), reader.layer_times)
+        judge = Judge(part, findings, lambda name: repository_folder(self.base, name))
         for repository in part.repositories:
             judge.look(repository)
         for digest, what in part.odd_configs.items():
