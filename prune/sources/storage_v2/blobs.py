@@ -1,19 +1,18 @@
 """Listing the blobs of a V2 store."""
 
-import re
-
 from prune.model.digest import HEX_LENGTH, Digest
 from prune.model.snapshot import LEFT_ALONE, Blob
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.layout import under
 from prune.sources.stores.base import Store
 
-_hex = re.compile("[0-9a-f]+").fullmatch
+_HEX = "0123456789abcdef"
+_HEX_BYTES = _HEX.encode()
 
 
 def is_hex(text: str, length: int) -> bool:
     """Tell whether ``text`` is exactly ``length`` lower-case hex digits."""
-    return len(text) == length and _hex(text) is not None
+    return len(text) == length and not text.strip(_HEX)
 
 
 def all_hex(names: list[str], prefix: str, length: int) -> bool:
@@ -23,7 +22,8 @@ def all_hex(names: list[str], prefix: str, length: int) -> bool:
     # What begins with it begins so for the first and the last of all names, and for those between them.
     if not (min(names).startswith(prefix) and max(names).startswith(prefix)):
         return False
-    return re.fullmatch(f"(?:[0-9a-f]{{{length}}}\\n)*", "".join([name + "\n" for name in names])) is not None
+    text = "".join(names)
+    return {*map(len, names)} == {length} and text.isascii() and not text.encode().translate(None, _HEX_BYTES)
 
 
 def blob_prefixes(store: Store, base: str, findings: Findings) -> list[tuple[str, str]]:
