@@ -247,16 +247,13 @@ class _Judge:
         for name, repository in snapshot.repositories.items():
             staying |= {*repository.revisions, *repository.tags.values()} - going.get(name, set())
         held = held_blobs(staying, snapshot.manifests)
-        planned_links = {(link.repository, link.digest) for link in self.plan.delete.layer_links}
         named = held_blobs((m.digest for m in self.plan.delete.manifests), snapshot.manifests)
         # A plan holds every link to a blob that goes: another one came since, whatever a clock says.
-        fresh = {
-            digest
-            for name, repository in snapshot.repositories.items()
-            if name not in self.whole_by_name
-            for digest in repository.layer_links
-            if (name, digest) not in planned_links
-        }
+        planned = _by_repository(self.plan.delete.layer_links)
+        fresh: set[Digest] = set()
+        for name, repository in snapshot.repositories.items():
+            if name not in self.whole_by_name:
+                fresh |= repository.layer_links.keys() - planned.get(name, ())
         for item in self.plan.delete.blobs:
             blob = (snapshot.blobs or {}).get(item.digest)
             if not snapshot.complete:
@@ -319,12 +316,12 @@ class _Judge:
     def still_linked(self, going: Iterable[LayerLinkItem]) -> set[str]:
         """Return the repositories of the plan that nobody named, and that hold a link which stays: a push may have
         begun there."""
-        planned = {(link.repository, link.digest) for link in going}
+        planned = _by_repository(going)
         return {
             name
             for name in set(self.plan.delete.repositories) - self.whole_by_name
             if name in self.snapshot.repositories
-            and any((name, digest) not in planned for digest in self.snapshot.repositories[name].layer_links)
+            and self.snapshot.repositories[name].layer_links.keys() - planned.get(name, ())
         }
 
     def repositories(
@@ -353,3 +350,10 @@ class _Judge:
             else:
                 found.append(name)
         return tuple(found)
+
+
+def _by_repository(links: Iterable[LayerLinkItem]) -> dict[str, set[Digest]]:
+    found: dict[str, set[Digest]] = {}
+    for link in links:
+        found.setdefault(link.repository, set()).add(link.digest)
+    return found

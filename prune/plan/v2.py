@@ -46,6 +46,33 @@ class Fate:
         return self.graph.present - self.manifests
 
 
+class _Needs:
+    """Which blobs the manifests of each repository need: those that stay, and those that go."""
+
+    def __init__(self, snapshot: Snapshot, fates: dict[str, Fate]) -> None:
+        self._manifests = snapshot.manifests
+        self._repositories = snapshot.repositories
+        self._fates = fates
+        self._staying: dict[str, set[Digest]] = {}
+        self._going: dict[str, set[Digest]] = {}
+
+    def staying(self, name: str) -> set[Digest]:
+        """Return the blobs that what stays in a repository needs."""
+        found = self._staying.get(name)
+        if found is None:
+            stays = self._fates[name].survivors if name in self._fates else served(self._repositories[name])
+            found = self._staying[name] = held_blobs(stays, self._manifests)
+        return found
+
+    def going(self, name: str) -> set[Digest]:
+        """Return the blobs that what goes from a repository needs."""
+        found = self._going.get(name)
+        if found is None:
+            goes = self._fates[name].manifests if name in self._fates else ()
+            found = self._going[name] = held_blobs(goes, self._manifests)
+        return found
+
+
 def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroundings | None = None) -> Plan:
     """Return the plan; see `prune.plan.make.make_plan`."""
     if around is not None and request.sweep:
@@ -53,10 +80,11 @@ def make_plan(snapshot: Snapshot, request: Request, *, now: int, around: Surroun
     chosen = select(snapshot, request.delete)
     fates = _fates(snapshot, chosen, request, now)
     refused = [*chosen.refused, *_refusals(fates)]
-    blobs = _blobs(snapshot, fates, request, now, around)
+    needs = _Needs(snapshot, fates)
+    blobs = _blobs(snapshot, fates, needs, request, now, around)
     gone = {blob.digest for blob in blobs}
     uploads = _uploads(snapshot, chosen, request, now)
-    links = _layer_links(snapshot, fates, chosen, gone, request, now, around)
+    links = _layer_links(snapshot, needs, chosen, gone, request, now, around)
     emptied = _emptied(snapshot, fates, links, uploads) if request.sweeps_repositories else set()
     deletions = Deletions(
         tags=tuple(
@@ -156,7 +184,12 @@ def _refusals(fates: dict[str, Fate]) -> list[Refusal]:
 
 
 def _blobs(
-    snapshot: Snapshot, fates: dict[str, Fate], request: Request, now: int, around: Surroundings | None
+    snapshot: Snapshot,
+    fates: dict[str, Fate],
+    needs: _Needs,
+    request: Request,
+    now: int,
+    around: Surroundings | None,
 ) -> tuple[BlobItem, ...]:
     """Rules 6 to 8: blobs that nothing needs any more, in any repository."""
     if not snapshot.complete or snapshot.partial:
@@ -166,15 +199,8 @@ def _blobs(
         going |= fate.manifests
     if not going and not request.sweep:
         return ()
-    staying: set[Digest] = set()
-    for name, repository in snapshot.repositories.items():
-        if name in fates:
-            staying |= fates[name].survivors
-        else:
-            staying.update(repository.revisions)
-            staying.update(repository.tags.values())
-    held = held_blobs(staying, snapshot.manifests)
-    named = held_blobs(going, snapshot.manifests) if going else set()
+    held = set[Digest]().union(*map(needs.staying, snapshot.repositories))
+    named = set[Digest]().union(*map(needs.going, fates))
     if around is not None:
         held |= {digest for digest in named if around.elsewhere(digest, snapshot.repositories)}
     if snapshot.blobs is None:
@@ -183,22 +209,26 @@ def _blobs(
         return tuple(sorted(BlobItem(digest, sizes[digest]) for digest in named - held if digest in sizes))
     limit = now - request.grace
     candidates = snapshot.blobs.keys() - held if request.sweep else named - held
-    links = _unexplained_links(snapshot, candidates, around)
+    links = _unexplained_links(snapshot, needs, candidates, around)
     chosen = []
-    for digest in candidates:
+    for digest in sorted(candidates):
         blob = snapshot.blobs.get(digest)
         if blob is None:
             continue
-        link_times = links.get(digest, [])
-        if digest in named:
+        link_times = links.get(digest)
+        if link_times is None:
+            # As most of a large store: nothing but the blob itself to look at.
+            if digest not in named and not (blob.time is not None and blob.time <= limit):
+                continue
+        elif digest in named:
             # A link that no manifest of its repository explains may be a push under way that counts on this
             # blob: rule 7 keeps it while that link is fresh.
-            if link_times and not all(_older(limit, time) for time in link_times):
+            if not all(_older(limit, time) for time in link_times):
                 continue
         elif not _older(limit, blob.time, *link_times) or None in link_times:
             continue
         chosen.append(BlobItem(digest, blob.size))
-    return tuple(sorted(chosen))
+    return tuple(chosen)
 
 
 def _described_sizes(snapshot: Snapshot, digests: set[Digest]) -> dict[Digest, int]:
@@ -215,15 +245,15 @@ def _described_sizes(snapshot: Snapshot, digests: set[Digest]) -> dict[Digest, i
 
 
 def _unexplained_links(
-    snapshot: Snapshot, blobs: Set[Digest], around: Surroundings | None
+    snapshot: Snapshot, needs: _Needs, blobs: Set[Digest], around: Surroundings | None
 ) -> dict[Digest, list[int | None]]:
     """Return, for each of ``blobs``, the times of layer links in repositories where no manifest refers to it."""
     found: dict[Digest, list[int | None]] = {}
-    for repository in snapshot.repositories.values():
+    for name, repository in snapshot.repositories.items():
         linked = repository.layer_links.keys() & blobs
         if not linked:
             continue
-        for digest in linked - held_blobs(served(repository), snapshot.manifests):
+        for digest in linked - needs.staying(name) - needs.going(name):
             found.setdefault(digest, []).append(repository.layer_links[digest])
     if around is not None:
         for digest in blobs:
@@ -234,7 +264,7 @@ def _unexplained_links(
 
 def _layer_links(
     snapshot: Snapshot,
-    fates: dict[str, Fate],
+    needs: _Needs,
     chosen: Selection,
     gone: set[Digest],
     request: Request,
@@ -244,16 +274,15 @@ def _layer_links(
     """Links to blobs that go; with ``--sweep`` also links that their repository no longer needs (rule 7)."""
     limit = now - request.grace
     found = []
-    for name, repository in snapshot.repositories.items():
+    for name, repository in sorted(snapshot.repositories.items()):
         if name in chosen.folders:
             continue  # they go with the folder
         links = repository.layer_links
         doomed = links.keys() & gone
         if request.sweep and snapshot.complete:
-            needed = held_blobs(fates[name].survivors, snapshot.manifests)
-            named = held_blobs(fates[name].manifests, snapshot.manifests)
-            doomed |= {d for d in links.keys() - needed if d in named or _older(limit, links[d])}
-        found += [LayerLinkItem(name, digest) for digest in doomed]
+            named = needs.going(name)
+            doomed |= {d for d in links.keys() - needs.staying(name) if d in named or _older(limit, links[d])}
+        found += [LayerLinkItem(name, digest) for digest in sorted(doomed)]
     if around is not None:
         for digest in gone:
             found += [LayerLinkItem(name, digest) for name in around.links_elsewhere(digest, snapshot.repositories)]
