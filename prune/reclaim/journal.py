@@ -5,7 +5,7 @@ a move is one rename, so whatever lies in the trash was moved and whatever does 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -100,10 +100,12 @@ class Journal:
         """Return where in the trash the thing at ``path`` lies or would lie."""
         return f"{self.folder}/files/{path}"
 
-    def both_ends(self, steps: Iterable[Step]) -> list[str]:
-        """Return the folders from which and to which ``steps`` move."""
-        folders = [folder_of(step) for step in steps]
-        return [*folders, *map(self.trash, folders)]
+    def both_ends(self, steps: Iterable[Step]) -> Iterator[str]:
+        """Yield the folders from which and to which ``steps`` move, for `Store.together`."""
+        for step in steps:
+            folder = folder_of(step)
+            yield folder
+            yield self.trash(folder)
 
     def fresh(self, path: str) -> str:
         """Return where the file that is to take the place of ``path`` is prepared."""

@@ -4,7 +4,7 @@ Paths are relative to the store's root, with ``/`` between segments and no ``.``
 object store when a key starts with its path; everything the layouts need can be said in these few verbs.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -93,7 +93,7 @@ class Store(Protocol):
         to answer fetches them now, many at the same time."""
         ...
 
-    def together(self, folders: Sequence[str]) -> "AbstractContextManager[Store]":
+    def together(self, folders: Iterable[str]) -> "AbstractContextManager[Store]":
         """Hold a store to work with in these folders, and in the folders below them, as a whole.
 
         On a disk it is the store itself. An object store lists the folders once, in as few requests as it can,

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import stat as modes
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from prune.model.errors import Refused, Unreadable
@@ -199,7 +199,7 @@ class DiskStore:
         """See ``Store``: a disk is not slow to answer."""
 
     @contextlib.contextmanager
-    def together(self, folders: Sequence[str]) -> Iterator["DiskStore"]:
+    def together(self, folders: Iterable[str]) -> Iterator["DiskStore"]:
         """See ``Store``. For so long folders between which things move stay open; at the end those that were open
         last must be the ones that are there."""
         before, self._opened = self._opened, OpenFolders(self.root, self._settled)

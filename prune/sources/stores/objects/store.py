@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from prune.model.errors import Unreadable
 from prune.sources.stores.base import Entry, Stat, everything
@@ -87,9 +87,10 @@ class ObjectStore:
         """See ``Store``: only a view reads ahead."""
 
     @contextlib.contextmanager
-    def together(self, folders: Sequence[str]) -> Iterator[View]:
+    def together(self, folders: Iterable[str]) -> Iterator[View]:
         """See ``Store``. The folders are listed now; moves are carried out at the end, all at once."""
-        view = View(self, folders, list_folders(self.bucket, folders))
+        listed = list(folders)
+        view = View(self, listed, list_folders(self.bucket, listed))
         yield view
         self.check()
         view.finish()

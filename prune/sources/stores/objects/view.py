@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -233,7 +233,7 @@ class View:
                     found[below[len(path) :]] = self.found[below]
         return found
 
-    def together(self, folders: Sequence[str]) -> "AbstractContextManager[View]":
+    def together(self, folders: Iterable[str]) -> "AbstractContextManager[View]":
         """See ``Store``."""
         return self._store.together(folders)
 
