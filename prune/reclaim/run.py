@@ -21,7 +21,7 @@ from prune.reclaim.journal import Journal, Line, Record, clock_of
 from prune.reclaim.layout_index import replace, with_index
 from prune.reclaim.outcome import Outcome
 from prune.reclaim.steps import (
-    JUST_FOLDERS,
+    FOLDERS,
     LATE,
     LOOK,
     ORDER,
@@ -358,11 +358,11 @@ class Run:
         if why:
             return why
         try:
-            store.move(step.path, self.journal.trash(step.path), folder=step.kind in JUST_FOLDERS)
+            store.move(step.path, self.journal.trash(step.path), folder=step.kind in FOLDERS)
         except FileNotFoundError:
             return _GONE
         except NotADirectoryError:
-            if step.kind not in JUST_FOLDERS or store.kind(step.path) == "folder":
+            if step.kind not in FOLDERS or store.kind(step.path) == "folder":
                 raise  # it is there: what is no folder is in the way of the trash
             return _GONE
         except FileExistsError:

@@ -190,14 +190,17 @@ def _layout(items: Deletions) -> list[Step]:
     return steps
 
 
+_ENTRY = f"{INDEX}#"
+
+
 def in_index(name: str) -> str:
     """Return the path of an entry of an OCI layout's index: no file of its own, it goes when the index is written."""
-    return f"{INDEX}#{name}"
+    return _ENTRY + name
 
 
 def is_in_index(step: Step) -> bool:
     """Tell whether a step is carried out by writing the index of an OCI layout anew."""
-    return step.path.startswith(f"{INDEX}#")
+    return step.path.startswith(_ENTRY)
 
 
 def note_of(tag: Step) -> Step:
@@ -261,13 +264,13 @@ def index_rewrites(source: StorageSource, gone: Iterable[str], repositories: Ite
     return found
 
 
-#: What is no more than a folder in its place: whether it is there, the move itself tells.
-JUST_FOLDERS: frozenset[Kind] = frozenset({"repository", "manifest", "layer-link", "upload"})
+#: What is a folder, and is moved as nothing else: whether it is there, the move itself tells.
+FOLDERS: frozenset[Kind] = frozenset({"repository", "manifest", "layer-link", "upload", "blob", "image"})
 
 
 def still_true(store: Store, step: Step) -> str:
-    """Look at one item right before it moves; return why it must be left alone, or nothing. Those of `JUST_FOLDERS`
-    are to be moved as folders."""
+    """Look at one item right before it moves; return why it must be left alone, or nothing. Those of `FOLDERS` are to
+    be moved as folders."""
     match step.kind:
         case "tag":
             return _tag_moved(store, step)

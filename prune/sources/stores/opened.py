@@ -83,22 +83,35 @@ class OpenFolders:
         here = self._open.get(around)
         if here is None:
             here = self._folder(around)
-        mode = os.lstat(_plain(name, source), dir_fd=here).st_mode
-        if not modes.S_ISDIR(mode):
-            if modes.S_ISLNK(mode):
-                raise self._is_link(source)
-            if folder:
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), f"{self._root}/{source}")
+        _plain(name, source)
+        if not folder:
+            self._look(here, name, source)
         there = self._open.get(into)
         if there is None:
             there = self._folder(into, make=True)
-        if not _moved_at_once(here, name, there, _plain(new, target)):
-            try:
-                os.lstat(new, dir_fd=there)
-            except FileNotFoundError:
-                os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
-            else:
-                raise FileExistsError(errno.EEXIST, "something is there already", f"{self._root}/{target}")
+        _plain(new, target)
+        try:
+            if _moved_at_once(here, name, there, new, folder=folder):
+                return
+        except NotADirectoryError:
+            self._look(here, name, source, folder=True)
+            raise
+        if folder:
+            self._look(here, name, source, folder=True)
+        try:
+            os.lstat(new, dir_fd=there)
+        except FileNotFoundError:
+            os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
+        else:
+            raise FileExistsError(errno.EEXIST, "something is there already", f"{self._root}/{target}")
+
+    def _look(self, here: int, name: str, path: str, *, folder: bool = False) -> None:
+        """Raise ``Refused`` for a link, and where there must be a ``folder`` ``NotADirectoryError`` for all else."""
+        mode = os.lstat(name, dir_fd=here).st_mode
+        if modes.S_ISLNK(mode):
+            raise self._is_link(path)
+        if folder and not modes.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), f"{self._root}/{path}")
 
     def _folder(self, path: str, *, make: bool = False) -> int:
         found = self._open.get(path)
@@ -143,13 +156,15 @@ def _rename_to_nothing() -> Callable[[int, bytes, int, bytes, int], int] | None:
         return None
 
 
-def _moved_at_once(here: int, name: str, there: int, new: str) -> bool:
+def _moved_at_once(here: int, name: str, there: int, new: str, *, folder: bool) -> bool:
     """Rename; return whether that could be done with nothing in between, not even by somebody else."""
     rename = _rename_to_nothing()
     if rename is None:
         return False
     old = os.fsencode(name)
-    if rename(here, old, there, old if new == name else os.fsencode(new), _RENAME_NOREPLACE) == 0:
+    target = old if new == name else os.fsencode(new)
+    # With a slash behind it nothing is renamed but a folder, and no link to one: the system sees to that.
+    if rename(here, old + b"/" if folder else old, there, target, _RENAME_NOREPLACE) == 0:
         return True
     error = ctypes.get_errno()
     if error in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
