@@ -160,10 +160,3 @@ def test_a_v1_store_is_remembered_too(tmp_path):
 def test_a_cache_that_cannot_be_written_is_wrong_use(store, tmp_path):
     with pytest.raises(UsageError, match="cache"):
         rescan(store, tmp_path / "no/such/folder/cache")
-
-
-def test_several_processes_see_what_one_sees(store):
-    for number in range(20):
-        store.image(f"many/r{number}", "1", layers=[store.layer()])
-    next(store.base.glob("repositories/many/r7/**/current/link")).write_bytes(b"")
-    assert open_source(store.source, workers=3).scan() == open_source(store.source).scan()

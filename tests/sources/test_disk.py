@@ -89,6 +89,20 @@ def test_links_are_refused_also_among_many_moves(store, tmp_path):
     assert sorted(path.name for path in (tmp_path / "trash").iterdir()) == ["one", "two"]
 
 
+def refused_by_the_file_system(here, name, there, new, flags):
+    ctypes.set_errno(errno.EINVAL)
+    return -1
+
+
+@pytest.fixture(params=["as here", "none", "refused"])
+def rename(request, monkeypatch):
+    """What the file system can, and what older ones can."""
+    if request.param != "as here":
+        found = None if request.param == "none" else refused_by_the_file_system
+        monkeypatch.setattr(opened_folders, "_rename_to_nothing", lambda: found)
+
+
+@pytest.mark.usefixtures("rename")
 def test_what_is_to_be_moved_as_a_folder_stays_where_it_is_when_it_is_none(store, tmp_path):
     (tmp_path / "real/folder").mkdir(parents=True)
     (tmp_path / "real/file").write_text("odd")
@@ -301,24 +315,16 @@ def test_few_files_may_be_open_and_everything_moves_all_the_same(store, tmp_path
     assert len(list((tmp_path / "to").iterdir())) == 60
 
 
-def refused_by_the_file_system(here, name, there, new, flags):
-    ctypes.set_errno(errno.EINVAL)
-    return -1
-
-
-@pytest.mark.parametrize("rename", ["as here", "none", "refused"])
-def test_nothing_is_ever_replaced_whatever_the_file_system_can(store, tmp_path, monkeypatch, rename):
-    if rename != "as here":
-        found = None if rename == "none" else refused_by_the_file_system
-        monkeypatch.setattr(opened_folders, "_rename_to_nothing", lambda: found)
+@pytest.mark.usefixtures("rename")
+def test_nothing_is_ever_replaced_whatever_the_file_system_can(store, tmp_path):
     (tmp_path / "from/folder").mkdir(parents=True)
     (tmp_path / "from/file").write_text("mine")
     (tmp_path / "to/folder").mkdir(parents=True)  # empty: the system's plain call would replace it
     (tmp_path / "to/file").write_text("theirs")
     with store.together([]) as together:
-        for name in ("folder", "file"):
+        for name, folder in (("folder", True), ("folder", False), ("file", False)):
             with pytest.raises(FileExistsError):
-                together.move(f"from/{name}", f"to/{name}")
+                together.move(f"from/{name}", f"to/{name}", folder=folder)
         with pytest.raises(FileNotFoundError):
             together.move("from/nothing", "to/nothing")
         together.move("from/file", "to/other")

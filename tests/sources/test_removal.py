@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from prune.model.errors import Refused
-from prune.sources.forking import forked
 from prune.sources.stores import removal
 from prune.sources.stores.disk import DiskStore
 from prune.sources.stores.removal import WORKERS
@@ -187,18 +186,6 @@ def test_processes_share_the_work_and_what_one_leaves_is_done(tmp_path, asked):
     counted, all_of_it = int(done.stdout), sum(range(4000))
     # What was removed by one that was killed was counted by nobody.
     assert counted == all_of_it if asked == "nothing" else 0 < counted < all_of_it
-
-
-@pytest.mark.parametrize("call", ["pipe", "fork"])
-def test_where_no_process_may_be_begun_there_is_none_to_wait_for(monkeypatch, call):
-    def refused():
-        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-    before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(os, call, refused)
-    assert forked(lambda: 1, int)() is None
-    monkeypatch.undo()
-    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_fails_in_another_process_is_said(tmp_path):
