@@ -143,6 +143,22 @@ def test_a_referrer_named_in_another_repository_stays_with_its_subject(layout, r
     assert scan["digest"] in open_source(layout.source).scan().repositories["registry"].revisions
 
 
+def test_a_referrer_that_an_index_contains_is_still_found_with_its_subject(layout, root):
+    """The index holds its bytes; but what refers to an image is looked for among the entries."""
+    layout._entries = entries(layout)
+    one = next(entry for entry in entries(layout) if name(entry) == "1.0")
+    scan = layout.artifact(one, "scan", tag="reports/app:1.0")
+    layout.index(scan, tag="bundle")
+    age(root)
+    whole = layout_pulled(root)
+    outcome = run(layout, plan_for(layout, "reports/app"))
+    assert outcome.state == "done"
+    assert layout_pulled(root) == {key: what for key, what in whole.items() if key[0] != "reports/app"}
+    assert [name(entry) for entry in entries(layout) if entry["digest"] == scan["digest"]] == [None]
+    assert restore(open_source(layout.source), outcome.run).state == "done"
+    assert layout_pulled(root) == whole
+
+
 def test_referrers_go_with_their_subject(layout):
     plan = plan_for(layout, "registry:1.0", "registry:stable")
     # The signature, and what signs that; the bill of materials has a name of its own.

@@ -164,7 +164,8 @@ def without(
 ) -> bytes:
     """Return the bytes of ``index`` without the names ``tags`` and the manifests ``gone`` (repository and digest).
 
-    A manifest that stays though its name goes (it refers to one that stays) keeps its entry, without the name.
+    A manifest that stays though its name goes (it refers to one that stays) keeps its entry, without the name: also
+    when an index contains it, for whoever looks for what refers to an image looks at the entries.
     Raises ``Unreadable`` when the result would not hold exactly what is to stay.
     """
     before = share(index, manifests, home)
@@ -177,18 +178,21 @@ def without(
         if stays:
             kept.append(entry)
     after = share(Index(index.rest, tuple(kept)), manifests, home)
+    listed = {entry.digest for entry in kept}
     for entry in index.entries:
         if entry.name is None or entry.name not in tags:
             continue
-        lost = [
-            repository
-            for repository, digests in before.revisions.items()
-            if entry.digest in digests
-            and (repository, entry.digest) not in gone
-            and entry.digest not in after.revisions.get(repository, ())
-        ]
+        manifest = manifests.get(entry.digest)
+        subject = manifest.subject if manifest is not None and entry.digest not in listed else None
+        lost = []
+        for repository, digests in before.revisions.items():
+            if entry.digest in digests and (repository, entry.digest) not in gone:
+                here = after.revisions.get(repository, ())
+                if entry.digest not in here or subject in here:
+                    lost.append(repository)
         if lost:
             kept.append(entry.nameless())
+            listed.add(entry.digest)
             for repository in lost:
                 after.revisions.setdefault(repository, set()).add(entry.digest)
     result = Index(index.rest, tuple(kept))
