@@ -75,12 +75,13 @@ def read_part(contents: Contents, names: Sequence[str], prefixes: Sequence[tuple
         contents.expect(digests)
         for digest in digests:
             contents.add(digest)
-    for repository in repositories:
-        reader.date_links(repository, contents.manifests)
     blobs: dict[Digest, Blob] = {}
     for done, (algorithm, prefix) in enumerate(prefixes, 1):
         list_prefix(contents.store, contents.base, algorithm, prefix, blobs, findings)
         report(Progress("listing blobs", done, len(prefixes)))
+    # As late as can be: a link that a push touches meanwhile is fresh.
+    for repository in repositories:
+        reader.date_links(repository, contents.manifests)
     return Part(
         repositories,
         blobs,

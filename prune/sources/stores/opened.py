@@ -101,7 +101,7 @@ class OpenFolders:
         try:
             os.lstat(new, dir_fd=there)
         except FileNotFoundError:
-            os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
+            os.rename(f"{name}/" if folder else name, new, src_dir_fd=here, dst_dir_fd=there)
         else:
             raise FileExistsError(errno.EEXIST, "something is there already", f"{self._root}/{target}")
 
