@@ -9,14 +9,14 @@ type Digest = str
 #: Hex digits of each algorithm that registries use.
 HEX_LENGTH = {"sha256": 64, "sha512": 128}
 
-_HEX = "0123456789abcdef"
+HEX_DIGITS = "0123456789abcdef"
 
 
 def is_digest(text: str) -> bool:
     """Tell whether ``text`` is exactly a sha256 or sha512 digest. Called for every link of a store: no regular
     expression, which takes twice as long."""
     length = HEX_LENGTH.get(text[:6]) if text[6:7] == ":" else None
-    return length is not None and len(text) == 7 + length and not text[7:].strip(_HEX)
+    return length is not None and len(text) == 7 + length and not text[7:].strip(HEX_DIGITS)
 
 
 def parse_digest(text: str) -> Digest:

@@ -5,6 +5,7 @@ itself: the same input gives the same bytes, and an approval can be bound to the
 """
 
 import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -52,6 +53,14 @@ class LayerLinkItem(msgspec.Struct, frozen=True, order=True, gc=False):
 
     repository: str
     digest: Digest
+
+
+def links_by_repository(links: Iterable[LayerLinkItem]) -> dict[str, set[Digest]]:
+    """Return the digests of ``links`` by the repository that holds them."""
+    found: dict[str, set[Digest]] = {}
+    for link in links:
+        found.setdefault(link.repository, set()).add(link.digest)
+    return found
 
 
 class UploadItem(msgspec.Struct, frozen=True, order=True, gc=False):

@@ -12,7 +12,7 @@ import msgspec
 from prune.graph.reach import RepositoryGraph, held_blobs
 from prune.graph.v1 import with_ancestors
 from prune.model.digest import Digest, companion_tags, short
-from prune.model.plan import Deletions, LayerLinkItem, Plan
+from prune.model.plan import Deletions, LayerLinkItem, Plan, links_by_repository
 from prune.model.snapshot import Repository, Snapshot, is_by_image
 
 
@@ -249,7 +249,7 @@ class _Judge:
         held = held_blobs(staying, snapshot.manifests)
         named = held_blobs((m.digest for m in self.plan.delete.manifests), snapshot.manifests)
         # A plan holds every link to a blob that goes: another one came since, whatever a clock says.
-        planned = _by_repository(self.plan.delete.layer_links)
+        planned = links_by_repository(self.plan.delete.layer_links)
         fresh: set[Digest] = set()
         for name, repository in snapshot.repositories.items():
             if name not in self.whole_by_name:
@@ -316,7 +316,7 @@ class _Judge:
     def still_linked(self, going: Iterable[LayerLinkItem]) -> set[str]:
         """Return the repositories of the plan that nobody named, and that hold a link which stays: a push may have
         begun there."""
-        planned = _by_repository(going)
+        planned = links_by_repository(going)
         return {
             name
             for name in set(self.plan.delete.repositories) - self.whole_by_name
@@ -350,10 +350,3 @@ class _Judge:
             else:
                 found.append(name)
         return tuple(found)
-
-
-def _by_repository(links: Iterable[LayerLinkItem]) -> dict[str, set[Digest]]:
-    found: dict[str, set[Digest]] = {}
-    for link in links:
-        found.setdefault(link.repository, set()).add(link.digest)
-    return found

@@ -19,6 +19,7 @@ from prune.model.plan import (
     Request,
     TagItem,
     UploadItem,
+    links_by_repository,
 )
 from prune.model.snapshot import Repository, Snapshot
 from prune.plan import reasons
@@ -169,8 +170,13 @@ def _fresh(
 
 def _older(limit: int, *times: int | None) -> bool:
     """Tell whether the newest of ``times`` is known and not after ``limit``."""
-    known = [time for time in times if time is not None]
-    return bool(known) and max(known) <= limit
+    known = False  # called for every blob of a sweep: no list, no maximum
+    for time in times:
+        if time is not None:
+            if time > limit:
+                return False
+            known = True
+    return known
 
 
 def _refusals(fates: dict[str, Fate]) -> list[Refusal]:
@@ -215,12 +221,8 @@ def _blobs(
         blob = snapshot.blobs.get(digest)
         if blob is None:
             continue
-        link_times = links.get(digest)
-        if link_times is None:
-            # As most of a large store: nothing but the blob itself to look at.
-            if digest not in named and not (blob.time is not None and blob.time <= limit):
-                continue
-        elif digest in named:
+        link_times = links.get(digest, ())
+        if digest in named:
             # A link that no manifest of its repository explains may be a push under way that counts on this
             # blob: rule 7 keeps it while that link is fresh.
             if not all(_older(limit, time) for time in link_times):
@@ -286,7 +288,8 @@ def _layer_links(
     if around is not None:
         for digest in gone:
             found += [LayerLinkItem(name, digest) for name in around.links_elsewhere(digest, snapshot.repositories)]
-    return tuple(sorted(found))
+        found.sort()
+    return tuple(found)
 
 
 def _uploads(snapshot: Snapshot, chosen: Selection, request: Request, now: int) -> tuple[UploadItem, ...]:
@@ -311,9 +314,7 @@ def _emptied(
     links and uploads are in the plan like any others, so that one that comes back keeps it."""
     if snapshot.kind != "storage-v2":
         return set()
-    going_links: dict[str, set[Digest]] = {}
-    for link in links:
-        going_links.setdefault(link.repository, set()).add(link.digest)
+    going_links = links_by_repository(links)
     going_uploads = {(upload.repository, upload.id) for upload in uploads}
     odd = snapshot.left_alone()
     return {

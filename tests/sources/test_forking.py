@@ -72,10 +72,11 @@ def test_where_no_process_may_be_begun_there_is_none_to_wait_for(monkeypatch, ca
 
 SCANNING = """
 import os, signal, sys
+import msgspec
 from prune.sources.open import open_source
 
 source, asked = sys.argv[1:]
-forks, fork, main = [], os.fork, os.getpid()
+forks, fork = [], os.fork
 def counted():
     child = fork()
     if child:
@@ -94,7 +95,6 @@ assert shared.scan(known=alone) == alone
 assert shared.scan(known=alone, configs=False).manifests == alone.manifests
 # What is known of another store is of no use, and does no harm.
 gone = dict.fromkeys(["sha256:" + "0" * 64], next(iter(alone.manifests.values())))
-import msgspec
 assert shared.scan(known=msgspec.structs.replace(alone, manifests=gone)) == alone
 assert len(forks) == 8
 """

@@ -1,18 +1,17 @@
 """Listing the blobs of a V2 store."""
 
-from prune.model.digest import HEX_LENGTH, Digest
+from prune.model.digest import HEX_DIGITS, HEX_LENGTH, Digest
 from prune.model.snapshot import LEFT_ALONE, Blob
 from prune.sources.storage_v2.findings import Findings
 from prune.sources.storage_v2.layout import under
 from prune.sources.stores.base import Store
 
-_HEX = "0123456789abcdef"
-_HEX_BYTES = _HEX.encode()
+_HEX_BYTES = HEX_DIGITS.encode()
 
 
 def is_hex(text: str, length: int) -> bool:
     """Tell whether ``text`` is exactly ``length`` lower-case hex digits."""
-    return len(text) == length and not text.strip(_HEX)
+    return len(text) == length and not text.strip(HEX_DIGITS)
 
 
 def all_hex(names: list[str], prefix: str, length: int) -> bool:
