@@ -1,13 +1,16 @@
 """From a SOURCE string to a source."""
 
+from __future__ import annotations
+
 import os
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Literal
 
 from prune.model.errors import SourceError, Unreadable, UsageError
 from prune.model.snapshot import SourceKind
 from prune.sources.base import Source
-from prune.sources.credentials import Access, access_from_environment, find_credentials
+
+if TYPE_CHECKING:
+    from prune.sources.credentials import Access
 
 _FORMS = "storage:PATH, s3://BUCKET/PREFIX, gs://, az://, http(s)://HOST, oci:PATH or docker:"
 _IN_BUCKETS = ("storage:s3://", "storage:gs://", "storage:az://")
@@ -39,21 +42,25 @@ def open_source(
         raise UsageError("Only a registry's API can be asked for chosen repositories.")
     if scheme == "storage":
         return _open_storage(rest, workers)
-    if scheme in ("s3", "gs", "az"):
-        from prune.sources.stores.objects.open import open_bucket
-
-        return open_bucket(text, timeout, access or access_from_environment())
-    if scheme in ("http", "https"):
-        chosen = (concurrency, repositories)
-        return _open_registry(text, timeout, access or access_from_environment(), kind, *chosen)
     if scheme == "oci":
         return _open_layout(rest)
+    if scheme not in ("s3", "gs", "az", "http", "https", "docker"):
+        raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
+    if access is None:
+        # Loaded only for what is reached over a network: it runs other programs, and those take longest to load.
+        from prune.sources.credentials import access_from_environment
+
+        access = access_from_environment()
+    if scheme in ("http", "https"):
+        return _open_registry(text, timeout, access, kind, concurrency, repositories)
     if scheme == "docker":
         from prune.sources.docker_engine.client import engine_url
         from prune.sources.docker_engine.source import DockerEngine
 
-        return DockerEngine(engine_url(rest), timeout, (access or access_from_environment()).state)
-    raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
+        return DockerEngine(engine_url(rest), timeout, access.state)
+    from prune.sources.stores.objects.open import open_bucket
+
+    return open_bucket(text, timeout, access)
 
 
 def _open_registry(
@@ -64,6 +71,9 @@ def _open_registry(
     concurrency: int | None,
     repositories: str,
 ) -> Source:
+    from urllib.parse import urlsplit
+
+    from prune.sources.credentials import find_credentials
     from prune.sources.registry_v1.source import RegistryV1, speaks_v1_only
     from prune.sources.registry_v2.addresses import check_host
     from prune.sources.registry_v2.client import CONCURRENCY, Options
