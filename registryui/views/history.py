@@ -62,6 +62,28 @@ WORDS: dict[str, str | Promise] = {
     audit.Action.LOGIN_FAILED: _("refused a login"),
 }
 
+#: What the record is about, by the first part of an action's name.
+SUBJECTS: dict[str, str | Promise] = {
+    "registry": _("Registries"),
+    "events": _("Events"),
+    "scan": _("Scans"),
+    "scrub": _("Scrubs"),
+    "proposal": _("Proposals"),
+    "run": _("Runs"),
+    "policy": _("Policies"),
+    "guard": _("Guards"),
+    "standing": _("Standing approvals"),
+    "user": _("Logins"),
+}
+
+
+def actions() -> list[tuple[str | Promise, list[tuple[str, str | Promise]]]]:
+    """Return what the record can be filtered by: subjects, each with its actions as they are called and in words."""
+    return [
+        (words, [(action, WORDS[action]) for action in audit.Action if action.partition(".")[0] == subject])
+        for subject, words in SUBJECTS.items()
+    ]
+
 
 @require_GET
 @requires(VIEW)
@@ -83,7 +105,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     context: dict[str, Any] = {
         "page": page,
         "entries": entries,
-        "actions": list(audit.Action),
+        "actions": actions(),
         "registries": Registry.objects.values_list("slug", flat=True),
         "verdict": audit.verify() if "verify" in request.GET else None,
     }

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from registryui.models import InUsePlace, Registry, Run
-from registryui.services import drafts, policies, policy_runs, proposals, runs, standing
+from registryui.services import audit, drafts, policies, policy_runs, proposals, runs, standing
 from tests.web.test_proposals import propose, work
 
 pytestmark = pytest.mark.django_db
@@ -248,6 +248,19 @@ def test_history_can_be_filtered_and_taken_along(filled, client_of):
     assert lines[0].startswith("id,at,actor_name,action")
     assert len(lines) > 5
     assert "The record is whole" in client.get("/history/?verify=1").content.decode()
+
+
+def test_history_offers_every_action_in_words(people, client_of):
+    client = client_of("viewer")
+    page = client.get("/history/?action=proposal.approved").content.decode()
+    choices = page.partition('<select id="action"')[2].partition("</select>")[0]
+    offered = re.findall(r'<option value="([a-z._]+)"', choices)
+    assert sorted(offered) == sorted(audit.Action)
+    assert '<optgroup label="Proposals">' in choices
+    assert '<option value="proposal.approved" selected>approved …</option>' in choices
+    german = client.get("/history/", HTTP_ACCEPT_LANGUAGE="de").content.decode()
+    assert '<optgroup label="Vorschläge">' in german
+    assert "hat einen Scan verlangt von …" in german
 
 
 def test_an_admin_adds_and_changes_a_registry(people, client_of, tmp_path):
