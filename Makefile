@@ -33,7 +33,7 @@ messages: setup-test ## every string of the pages into the catalogs of registryu
 	@scripts/messages.sh
 
 lock: ## new requirements/*.txt from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --python-version 3.12 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements/base.txt
 	uv pip compile pyproject.toml --group dev --python-version 3.12 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements/dev.txt
+	uv pip compile pyproject.toml --constraint requirements/dev.txt --python-version 3.12 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements/base.txt
 
 .PHONY: help setup setup-test run test test-quick lint bench messages lock
