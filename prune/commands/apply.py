@@ -148,12 +148,14 @@ def run(options: Namespace) -> int:
 
 def chosen_control(options: Namespace) -> tuple[Control | None, float]:
     """Return the control of the command line and its window in seconds."""
-    from prune.reclaim.control.parse import parse_control
-
     window = parse_duration(options.window)
     if window < 1:
         raise UsageError("--window must be at least 1s.")
-    return (parse_control(options.control) if options.control else None), float(window)
+    if not options.control:
+        return None, float(window)
+    from prune.reclaim.control.parse import parse_control
+
+    return parse_control(options.control), float(window)
 
 
 def control_facts(kind: str, seconds: float | None, *, came_back: bool) -> dict[str, Any]:

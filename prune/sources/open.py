@@ -47,7 +47,7 @@ def open_source(
     if scheme not in ("s3", "gs", "az", "http", "https", "docker"):
         raise UsageError(f"{text!r} is not a SOURCE that this version can open; write {_FORMS}.")
     if access is None:
-        # Loaded only for what is reached over a network: it runs other programs, and those take longest to load.
+        # Only here: what asks other programs for passwords takes long to load, and files need none.
         from prune.sources.credentials import access_from_environment
 
         access = access_from_environment()

@@ -77,14 +77,6 @@ SUBJECTS: dict[str, str | Promise] = {
 }
 
 
-def actions() -> list[tuple[str | Promise, list[tuple[str, str | Promise]]]]:
-    """Return what the record can be filtered by: subjects, each with its actions as they are called and in words."""
-    return [
-        (words, [(action, WORDS[action]) for action in audit.Action if action.partition(".")[0] == subject])
-        for subject, words in SUBJECTS.items()
-    ]
-
-
 @require_GET
 @requires(VIEW)
 def overview(request: HttpRequest) -> HttpResponseBase:
@@ -105,11 +97,19 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     context: dict[str, Any] = {
         "page": page,
         "entries": entries,
-        "actions": actions(),
+        "actions": _actions(),
         "registries": Registry.objects.values_list("slug", flat=True),
         "verdict": audit.verify() if "verify" in request.GET else None,
     }
     return render(request, "history.html", context)
+
+
+def _actions() -> list[tuple[str | Promise, list[tuple[str, str | Promise]]]]:
+    """Return what the record can be filtered by: subjects, each with its actions as they are called and in words."""
+    return [
+        (words, [(action, WORDS[action]) for action in audit.Action if action.partition(".")[0] == subject])
+        for subject, words in SUBJECTS.items()
+    ]
 
 
 def _label(entry: AuditEntry) -> str:
